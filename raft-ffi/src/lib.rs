@@ -1,0 +1,18 @@
+//! The C ABI of the Raft engine, as the library `natsraft`.
+//!
+//! This crate translates and decides nothing. Every entry point is four steps: [`guard`], convert,
+//! call, map the result. The conventions a caller has to know are in `docs/abi.md`; the header is
+//! generated from these sources and committed as `bindings/c/nrg.h`.
+//!
+//! Open [`status`] first (what a call can answer), then [`library`] (the simplest entry points).
+
+#[cfg(panic = "abort")]
+compile_error!("natsraft turns panics into statuses and needs panic = \"unwind\"");
+
+pub mod convert;
+pub mod guard;
+pub mod library;
+pub mod live;
+pub mod status;
+#[cfg(feature = "testing")]
+pub mod testing;

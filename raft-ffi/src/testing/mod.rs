@@ -1,0 +1,6 @@
+//! White-box access for the suites: the symbols `nrg_test_*` (feature `testing`).
+//!
+//! Nothing here is promised to anyone but the tests of this repository, and nothing here is in a
+//! shipped library. The header of these functions is `bindings/c/nrg_testing.h`.
+
+pub mod objects;
