@@ -77,6 +77,19 @@ pub enum EncodeError {
     },
 }
 
+impl EncodeError {
+    /// The error's name as the golden vectors spell it.
+    #[must_use]
+    pub const fn class(&self) -> &'static str {
+        match self {
+            Self::LeaderLen { .. } => "leader_len",
+            Self::TooManyEntries { .. } => "too_many_entries",
+            Self::EntryTooLong { .. } => "entry_too_long",
+            Self::MessageTooLong { .. } => "message_too_long",
+        }
+    }
+}
+
 /// Checks the length of a message that has only one.
 pub(super) const fn exact_len(bytes: &[u8], need: usize) -> Result<(), DecodeError> {
     if bytes.len() == need {
