@@ -21,7 +21,10 @@ mod tests {
     #[test]
     fn quorums_of_sizes_one_apart_intersect() {
         for size in 1..=101 {
-            assert!(natural_quorum(size) + natural_quorum(size + 1) > size + 1, "size {size}");
+            assert!(
+                natural_quorum(size) + natural_quorum(size + 1) > size + 1,
+                "size {size}"
+            );
         }
     }
 }

@@ -41,7 +41,9 @@ mod tests {
         let (min, max) = (Duration::from_millis(4), Duration::from_millis(9));
         let draw = |seed| {
             let mut rng = Rng::new(seed);
-            (0..1_000).map(|_| rng.duration_between(min, max)).collect::<Vec<_>>()
+            (0..1_000)
+                .map(|_| rng.duration_between(min, max))
+                .collect::<Vec<_>>()
         };
 
         let drawn = draw(7);

@@ -179,7 +179,10 @@ impl GroupName {
             return Err(GroupNameError::Empty);
         }
         if name.len() > Self::LEN_MAX {
-            return Err(GroupNameError::TooLong { have: name.len(), max: Self::LEN_MAX });
+            return Err(GroupNameError::TooLong {
+                have: name.len(),
+                max: Self::LEN_MAX,
+            });
         }
         let bad = |c: &char| {
             c.is_whitespace() || c.is_control() || matches!(c, '.' | '*' | '>' | '/' | '\\')
@@ -287,12 +290,18 @@ impl Entry {
     /// An entry of application data.
     #[must_use]
     pub fn normal(data: impl Into<Bytes>) -> Self {
-        Self { kind: EntryType::Normal, data: data.into() }
+        Self {
+            kind: EntryType::Normal,
+            data: data.into(),
+        }
     }
 
     /// An entry of `kind` whose data is a peer id.
     #[must_use]
     pub fn about(kind: EntryType, peer: PeerId) -> Self {
-        Self { kind, data: Bytes::copy_from_slice(peer.as_bytes()) }
+        Self {
+            kind,
+            data: Bytes::copy_from_slice(peer.as_bytes()),
+        }
     }
 }

@@ -1,0 +1,135 @@
+//! Why a node refuses, and why it stops.
+
+use std::sync::Arc;
+
+use crate::storage::StorageError;
+use crate::types::{Index, PeerId};
+use crate::wire::EncodeError;
+
+/// Why a proposal was not taken. Texts are the server's where it has one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProposeError {
+    /// Not the leader of the given term, or the leader steps down under its backlog.
+    #[error("raft: not leader")]
+    NotLeader,
+    /// The entry does not fit a message and a log record.
+    #[error("entry of {have} bytes is over the limit of {max}")]
+    TooLarge {
+        /// The entry's length in bytes.
+        have: usize,
+        /// The limit in bytes.
+        max: usize,
+    },
+    /// Additions and removals of peers are proposed on their own, one at a time.
+    #[error("membership changes cannot be proposed among other entries")]
+    MembershipEntry,
+    /// The node has failed: the first fatal error.
+    #[error("{0}")]
+    Failed(FatalError),
+    /// The node is stopped.
+    #[error("raft: node is closed")]
+    Closed,
+}
+
+/// Why a step-down was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StepDownError {
+    /// Only a leader can step down.
+    #[error("raft: not leader")]
+    NotLeader,
+    /// One successor at most can be preferred.
+    #[error("raft: stepdown requires at most one preferred new leader")]
+    TooManyPreferred,
+}
+
+/// Why a campaign was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CampaignError {
+    /// A leader has nothing to campaign for.
+    #[error("raft: already leader")]
+    AlreadyLeader,
+    /// The node is stopped.
+    #[error("raft: node is closed")]
+    Closed,
+}
+
+/// Why applies were not paused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PauseError {
+    /// A leader has to keep applying.
+    #[error("raft: already leader")]
+    AlreadyLeader,
+}
+
+/// Why the cluster size was not adjusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AdjustError {
+    /// Only a leader adjusts a running cluster.
+    #[error("raft: not leader")]
+    NotLeader,
+    /// The boot size is settled once a leader was known.
+    #[error("raft: can not adjust boot peer size on established group")]
+    Established,
+}
+
+/// The error that closed a node. The group is stopped; nothing acknowledged is lost, unless the
+/// disk itself lost it.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FatalError {
+    /// A write, a sync or a read of the store failed.
+    #[error("{0}; the group is stopped, acknowledged entries are safe on a quorum")]
+    Storage(Arc<StorageError>),
+    /// An entry that has to be there could not be read back.
+    #[error("entry {index} cannot be read: {why}; the group is stopped, its files are untouched")]
+    Unreadable {
+        /// The entry.
+        index: Index,
+        /// What reading it said.
+        why: String,
+    },
+    /// A leader asked for committed entries to be cut off.
+    #[error(
+        "leader {leader} asked to cut the log to {to}, below the commit at {commit}; \
+         the group is stopped and nothing was cut"
+    )]
+    TruncateBelowCommit {
+        /// Where the cut would have been.
+        to: Index,
+        /// What is committed here.
+        commit: Index,
+        /// Who asked.
+        leader: PeerId,
+    },
+}
+
+impl PartialEq for FatalError {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_string() == other.to_string()
+    }
+}
+
+impl Eq for FatalError {}
+
+/// Why an append entry was not sent.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SendError {
+    #[error("raft: not leader")]
+    NotLeader,
+    #[error("{0}")]
+    Encode(#[from] EncodeError),
+    #[error("raft: could not store entry to WAL")]
+    Store,
+}
+
+/// Why an index was not committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum CommitError {
+    #[error("raft: node is closed")]
+    Closed,
+    #[error("raft: could not load entry from WAL")]
+    EntryLoadFailed,
+    #[error("raft: peer was removed")]
+    NodeRemoved,
+}

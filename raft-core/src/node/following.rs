@@ -1,0 +1,397 @@
+//! Append entries as they arrive: log matching, truncation, storing, answering
+//! (behaviour.md 7.4; Raft paper 5.3).
+
+use super::input::{InboundEntry, Origin};
+use super::{FatalError, LogLevel, Node, Role};
+use crate::storage::LoadError;
+use crate::types::{EntryType, Index, PeerId, Term};
+use crate::wire::{AppendEntry, AppendEntryResponse, Subject};
+
+/// Lag in entries beyond which a follower takes no more.
+pub(super) const PAUSE_QUORUM_ENTRIES: u64 = 100_000;
+/// Lag in entries at which it takes some again.
+const RESUME_QUORUM_ENTRIES: u64 = 10_000;
+/// Most stored entries kept decoded until they commit.
+const PENDING_MAX: usize = 20_000;
+
+/// What the consistency check said (behaviour.md 7.4 step 11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Consistency {
+    /// The entry continues our log: store it.
+    Continues,
+    /// Nothing more to do with it, and nothing to answer.
+    Done,
+    /// It does not fit, and the catch-up it may belong to is over.
+    Mismatch,
+}
+
+impl Node {
+    pub(super) fn process_append_entries(&mut self) {
+        while let Some(InboundEntry {
+            origin,
+            reply,
+            message,
+        }) = self.entry_queue.pop_front()
+        {
+            self.process_append_entry(message, reply.as_ref(), origin);
+        }
+    }
+
+    /// The append-entry procedure (server: `processAppendEntry`). Steps are numbered as in
+    /// behaviour.md 7.4.
+    ///
+    /// Differs from the server: the election timer is reset after the term check (step 1 there is
+    /// step 7 here), so that a stale leader cannot hold elections up (SE-5); and a catch-up entry
+    /// never names the leader (SE-24).
+    pub(super) fn process_append_entry(
+        &mut self,
+        ae: AppendEntry,
+        reply: Option<&Subject>,
+        origin: Origin,
+    ) {
+        // Step 2.
+        if self.role == Role::Closed || self.fatal.is_some() {
+            return;
+        }
+        let is_live = origin == Origin::Live;
+        let term = ae.effective_term();
+        let named = is_live.then_some(ae.head.leader);
+
+        // Steps 3 and 4.
+        if self.role == Role::Leader {
+            if term < self.term {
+                self.respond_stale(reply);
+                return;
+            }
+            self.follow(term, named);
+        } else if self.role == Role::Candidate && term >= self.term {
+            self.follow(term, named);
+            self.notify_lead_change(false);
+        }
+
+        // Step 5.
+        let mut catching_up = self.catchup.is_some();
+
+        // Step 6: a left-over of an inbox that is not ours any more.
+        if let Origin::Catchup(sub) = origin {
+            let ours = self
+                .catchup
+                .as_ref()
+                .is_some_and(|catchup| catchup.sub == sub);
+            let old = ae.head.leader_term == Term::ZERO || ae.head.prev_index < self.last_index;
+            if !ours && old {
+                return;
+            }
+        }
+
+        // Step 7.
+        if term > self.term {
+            self.raise_term(term);
+            if is_live {
+                self.write_term_vote();
+            }
+            if self.role != Role::Follower {
+                self.switch_to_follower(named);
+            }
+        } else if term < self.term && origin != Origin::Replay {
+            if is_live {
+                self.respond_stale(reply);
+                return;
+            }
+            if ae.head.leader_term != Term::ZERO {
+                return;
+            }
+        }
+        if !self.transfer_pending {
+            self.reset_election_timeout();
+        }
+
+        // Step 8.
+        if catching_up {
+            if self.catchup_reached_target() {
+                self.cancel_catchup();
+                catching_up = false;
+            } else if is_live {
+                if self.catchup_stalled() {
+                    self.request_catchup(&ae, reply);
+                }
+                return;
+            }
+        }
+
+        // Step 9.
+        if is_live {
+            self.track_leader(ae.head.leader);
+        }
+
+        // Step 10.
+        if origin != Origin::Replay && self.is_quorum_paused(catching_up) {
+            return;
+        }
+
+        // Step 11.
+        let ours = (self.last_term, self.last_index);
+        if (ae.head.prev_term, ae.head.prev_index) != ours {
+            if ae.head.prev_index <= self.last_index {
+                match self.reconcile(&ae, is_live) {
+                    Consistency::Continues => {}
+                    Consistency::Done => return,
+                    Consistency::Mismatch => {
+                        self.cancel_catchup();
+                        return;
+                    }
+                }
+            } else if catching_up {
+                // Only a snapshot may skip ahead within a catch-up (behaviour.md 7.4, 11B).
+                // Installing one comes with snapshots; without it the catch-up is given up.
+                self.note(
+                    LogLevel::Warn,
+                    "gave up a catch-up that skips ahead".to_owned(),
+                );
+                self.cancel_catchup();
+                return;
+            } else {
+                self.request_catchup(&ae, reply);
+                return;
+            }
+        }
+
+        self.accept(ae, reply, origin, catching_up);
+    }
+
+    /// Steps 12 to 15: the entry continues our log.
+    fn accept(
+        &mut self,
+        ae: AppendEntry,
+        reply: Option<&Subject>,
+        origin: Origin,
+        catching_up: bool,
+    ) {
+        let is_live = origin == Origin::Live;
+        let commit = ae.head.commit;
+        if !ae.is_heartbeat() {
+            if origin == Origin::Replay {
+                self.last_term = ae.head.term;
+                self.last_index = ae.index();
+            } else if self.store(ae.head.term, ae.frame().clone()).is_err() {
+                return;
+            } else {
+                self.reset_initializing();
+            }
+            self.inspect(&ae, is_live);
+            self.cache_pending(ae);
+        }
+        if commit > self.commit {
+            if catching_up {
+                self.signal_catchup();
+            }
+            self.commit_up_to(commit);
+        }
+        if is_live && self.role != Role::Closed {
+            let response = AppendEntryResponse {
+                term: self.last_term,
+                index: self.last_index,
+                peer: self.id,
+                success: true,
+            };
+            self.respond(reply, response, None);
+        }
+    }
+
+    /// Step 13: what has an effect before it commits.
+    fn inspect(&mut self, ae: &AppendEntry, is_live: bool) {
+        for entry in ae.entries() {
+            let peer = || PeerId::from_text(entry.data).ok();
+            match entry.kind {
+                EntryType::LeaderTransfer if is_live && peer() == Some(self.id) => {
+                    self.receive_transfer();
+                }
+                EntryType::AddPeer => peer().into_iter().for_each(|p| self.append_addition(p)),
+                EntryType::RemovePeer => peer().into_iter().for_each(|p| self.append_removal(p)),
+                _ => {}
+            }
+        }
+    }
+
+    /// Step 14: commits what the sender says is committed, as far as the log goes.
+    pub(super) fn commit_up_to(&mut self, commit: Index) {
+        if self.paused {
+            self.held_commit = self.held_commit.max(commit);
+            return;
+        }
+        let upto = commit.min(self.last_index);
+        while self.commit < upto {
+            if self.apply_commit(self.commit.next()).is_err() {
+                break;
+            }
+        }
+    }
+
+    /// A leader or candidate meets an entry of its term or a later one.
+    fn follow(&mut self, term: Term, leader: Option<PeerId>) {
+        if term > self.term {
+            self.raise_term(term);
+            self.write_term_vote();
+        }
+        self.switch_to_follower(leader);
+    }
+
+    fn respond_stale(&mut self, reply: Option<&Subject>) {
+        let response = AppendEntryResponse {
+            term: self.term,
+            index: self.last_index,
+            peer: self.id,
+            success: false,
+        };
+        self.respond(reply, response, None);
+    }
+
+    /// Asks the leader for what lies between our log and `ae` (behaviour.md 8.1).
+    fn request_catchup(&mut self, ae: &AppendEntry, reply: Option<&Subject>) {
+        let inbox = self.create_catchup(ae);
+        let response = AppendEntryResponse {
+            term: self.last_term,
+            index: self.last_index,
+            peer: self.id,
+            success: false,
+        };
+        self.respond(reply, response, Some(inbox));
+    }
+
+    /// Step 9: adopts the leader of a live entry, and notes that it was heard from.
+    ///
+    /// Differs from the server: a pending transfer to this node ends when another leader is
+    /// adopted; the server lets it campaign against the new leader.
+    fn track_leader(&mut self, leader: PeerId) {
+        if self.role == Role::Follower && self.leader != Some(leader) {
+            self.transfer_pending = false;
+            self.update_leader(Some(leader));
+            self.write_term_vote();
+            self.reset_election_timeout();
+            self.notify_lead_change(false);
+        }
+        if self.leader == Some(leader)
+            && let Some(peer) = self.peers.get_mut(&leader)
+        {
+            peer.last_heard = Some(self.now);
+        }
+    }
+
+    /// Step 10: entries are refused, silently, while applying lags too far.
+    fn is_quorum_paused(&mut self, catching_up: bool) -> bool {
+        let applied = self.applied.max(self.snapshot_index);
+        let lag = self.commit.max(self.snapshot_index).since(applied);
+        if self.quorum_paused {
+            if lag > RESUME_QUORUM_ENTRIES {
+                if catching_up {
+                    self.cancel_catchup();
+                }
+                return true;
+            }
+            self.quorum_paused = false;
+        } else if lag > PAUSE_QUORUM_ENTRIES {
+            self.quorum_paused = true;
+            self.overrun_count += 1;
+            self.note(
+                LogLevel::Warn,
+                format!("paused: {lag} entries are not applied"),
+            );
+            if catching_up {
+                self.cancel_catchup();
+            }
+            return true;
+        }
+        false
+    }
+
+    /// Step 11A: the entry goes back to or before our tail and does not match it.
+    ///
+    /// Differs from the server: an entry of ours that cannot be read stops the group, where the
+    /// server takes it for absent and may cut the log at it.
+    fn reconcile(&mut self, ae: &AppendEntry, is_live: bool) -> Consistency {
+        let (prev_term, prev_index) = (ae.head.prev_term, ae.head.prev_index);
+        // Row 1: everything up to the commit is the same everywhere.
+        if prev_index < self.commit {
+            return Consistency::Done;
+        }
+        let Ok(existing) = self.load_entry_if_present(prev_index) else {
+            return Consistency::Mismatch;
+        };
+        let cut_to = match existing {
+            // Row 2: we have it already.
+            None if prev_term == self.last_term && is_live => return Consistency::Done,
+            // Row 3: our tail is where the leader says, under the term the leader says.
+            None if prev_index == self.last_index => {
+                self.truncate(prev_term, prev_index, ae.head.leader);
+                return Consistency::Mismatch;
+            }
+            // Row 5: we do not have the position at all.
+            None => {
+                self.truncate(Term::ZERO, Index::ZERO, ae.head.leader);
+                return Consistency::Mismatch;
+            }
+            // Row 6: the position matches, what we have behind it does not.
+            Some(existing) if existing.head.term == prev_term => (prev_term, prev_index),
+            // Row 7: the entry at the commit itself differs; no leader may say that.
+            Some(existing) if existing.head.prev_index < self.commit => return Consistency::Done,
+            // Row 8: drop it and all after.
+            Some(existing) => {
+                let (term, index) = (existing.head.prev_term, existing.head.prev_index);
+                self.truncate(term, index, ae.head.leader);
+                return Consistency::Mismatch;
+            }
+        };
+        if self.truncate(cut_to.0, cut_to.1, ae.head.leader) {
+            Consistency::Continues
+        } else {
+            Consistency::Done
+        }
+    }
+
+    /// The entry at `index`, `None` when the log does not reach there.
+    pub(super) fn load_entry_if_present(
+        &mut self,
+        index: Index,
+    ) -> Result<Option<AppendEntry>, Unloadable> {
+        match self.log.load(index) {
+            Ok(frame) => match AppendEntry::decode(frame) {
+                Ok(entry) => Ok(Some(entry)),
+                Err(error) => Err(self.unreadable(index, &error)),
+            },
+            Err(LoadError::Missing | LoadError::BeyondEnd) => Ok(None),
+            Err(LoadError::Closed) => Err(Unloadable),
+            Err(error) => Err(self.unreadable(index, &error)),
+        }
+    }
+
+    fn unreadable(&mut self, index: Index, why: &dyn std::error::Error) -> Unloadable {
+        self.fail(FatalError::Unreadable {
+            index,
+            why: why.to_string(),
+        });
+        Unloadable
+    }
+
+    /// Keeps a stored entry decoded until it commits (server: `cachePendingEntry`).
+    pub(super) fn cache_pending(&mut self, ae: AppendEntry) {
+        let index = ae.index();
+        if self.pending.len() < PENDING_MAX {
+            self.pending.insert(index, ae);
+        } else {
+            self.pending.remove(&index);
+        }
+    }
+
+    /// The first entry of a leader arrived: the node is not new any more (behaviour.md 7.5).
+    pub(super) fn reset_initializing(&mut self) {
+        self.initializing = false;
+        if std::mem::take(&mut self.scale_up) {
+            self.set_observer_now(false, 0);
+        }
+    }
+}
+
+/// An entry that is there cannot be read; the node has failed and says why.
+#[derive(Debug, thiserror::Error)]
+#[error("raft: could not load entry from WAL")]
+pub(super) struct Unloadable;

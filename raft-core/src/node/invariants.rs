@@ -1,0 +1,57 @@
+//! What must hold between inputs, each line the twin of a sentence on a field.
+
+use super::{Node, Role};
+use crate::types::{Index, Term};
+
+/// Checks every relation; the first that does not hold is named.
+pub(super) fn check(node: &Node) -> Result<(), &'static str> {
+    let rules = [
+        (
+            "commit does not exceed the last index",
+            node.commit <= node.last_index,
+        ),
+        (
+            "processed does not exceed commit",
+            node.processed <= node.commit,
+        ),
+        (
+            "applied does not exceed processed",
+            node.applied <= node.processed,
+        ),
+        ("the durable index does not exceed the last", {
+            node.durability.durable_index() <= node.last_index
+        }),
+        (
+            "the term is not below the last entry's",
+            node.term >= node.last_term,
+        ),
+        ("only a leader is a complete leader", {
+            !node.complete_leader || node.role == Role::Leader
+        }),
+        ("a leader knows itself as leader", {
+            node.role != Role::Leader || node.leader == Some(node.id)
+        }),
+        (
+            "a failed node is closed",
+            node.fatal.is_none() || node.role == Role::Closed,
+        ),
+        ("the log ends at the last index", {
+            node.role == Role::Closed || node.log.state().last == node.last_index
+        }),
+        ("no vote in the term before the first", {
+            node.term != Term::ZERO || node.vote.is_none()
+        }),
+        ("pending entries are not committed", {
+            node.pending
+                .first_key_value()
+                .is_none_or(|(index, _)| *index > node.commit)
+        }),
+        ("an announcement waits only at a leader", {
+            node.announce_at == Index::ZERO || node.role == Role::Leader
+        }),
+    ];
+    match rules.iter().find(|(_, holds)| !holds) {
+        Some((rule, _)) => Err(rule),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,469 @@
+//! Leading: proposals out, responses in, commit (behaviour.md 7.2, 7.3, 7.6, 9.1, 9.2;
+//! Raft paper 5.3, 5.4.2).
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use super::error::{CommitError, SendError};
+use super::following::PAUSE_QUORUM_ENTRIES;
+use super::input::{InboundResponse, Proposal};
+use super::output::SubscriptionKind;
+use super::persist::Newly;
+use super::timers::Timer;
+use super::{LogLevel, Node, ProposeError, Role};
+use crate::types::{Entry, Index, PeerId, Term};
+use crate::wire::{
+    APPEND_ENTRY_HEAD_LEN, AppendEntry, AppendEntryHead, MESSAGE_LEN_MAX, RECORD_HEAD_LEN,
+};
+
+/// A batch of proposals is sent once its data reaches this many bytes …
+const BATCH_BYTES: usize = 256 * 1024;
+/// … or this many entries.
+const BATCH_ENTRIES: usize = 4_096;
+/// Room for records in a message that a catch-up can still re-encode with a full trailer.
+const BODY_BYTES: usize = MESSAGE_LEN_MAX - 10 - APPEND_ENTRY_HEAD_LEN;
+
+/// Who acknowledged which index in the current term. An index is forgotten once it commits.
+#[derive(Debug, Default)]
+pub(super) struct Acks {
+    /// The index the first set is for.
+    first: Index,
+    sets: VecDeque<SmallVec<[PeerId; 4]>>,
+}
+
+impl Acks {
+    pub(super) fn clear(&mut self) {
+        self.sets.clear();
+    }
+
+    /// Records that `peer` acknowledged exactly `index`.
+    fn record(&mut self, index: Index, peer: PeerId) {
+        if self.sets.is_empty() {
+            self.first = index;
+        }
+        while index < self.first {
+            self.first = self.first.prev();
+            self.sets.push_front(SmallVec::new());
+        }
+        let at = usize::try_from(index.since(self.first)).unwrap_or(usize::MAX);
+        // An index is acknowledged only after it was sent, so this stays within the log.
+        while self.sets.len() <= at {
+            self.sets.push_back(SmallVec::new());
+        }
+        if let Some(set) = self.sets.get_mut(at)
+            && !set.contains(&peer)
+        {
+            set.push(peer);
+        }
+    }
+
+    /// How many peers acknowledged exactly `index`.
+    fn count(&self, index: Index) -> usize {
+        if index < self.first {
+            return 0;
+        }
+        let at = usize::try_from(index.since(self.first)).unwrap_or(usize::MAX);
+        self.sets.get(at).map_or(0, SmallVec::len)
+    }
+
+    /// Forgets everything up to `index`.
+    pub(super) fn forget(&mut self, index: Index) {
+        while self.first <= index && self.sets.pop_front().is_some() {
+            self.first = self.first.next();
+        }
+    }
+
+    /// The highest index anybody acknowledged.
+    fn last(&self) -> Index {
+        Index(self.first.0 + self.sets.len() as u64).prev()
+    }
+
+    /// The acknowledged indexes with their counts, for tests and dumps.
+    #[cfg(feature = "testing")]
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Index, usize)> + '_ {
+        let indexes = (self.first.0..).map(Index);
+        indexes
+            .zip(&self.sets)
+            .filter(|(_, set)| !set.is_empty())
+            .map(|(i, set)| (i, set.len()))
+    }
+}
+
+impl Node {
+    /// Proposes one entry of application data in `term` (server: `Propose`).
+    ///
+    /// # Errors
+    /// [`ProposeError::NotLeader`] when this node does not lead `term` or steps down under its
+    /// backlog; the fatal error once the node has failed; [`ProposeError::TooLarge`].
+    pub fn propose(&mut self, term: Term, data: Bytes) -> Result<(), ProposeError> {
+        self.propose_batch(term, [Entry::normal(data)])
+    }
+
+    /// Proposes entries in `term`, contiguously (server: `ProposeMulti`).
+    ///
+    /// # Errors
+    /// As [`Node::propose`]; nothing was taken then.
+    pub fn propose_batch(
+        &mut self,
+        term: Term,
+        entries: impl IntoIterator<Item = Entry>,
+    ) -> Result<(), ProposeError> {
+        let taken = self.check_proposal(term).and_then(|()| {
+            let before = self.proposals.len();
+            for entry in entries {
+                if let Err(error) = check_entry(&entry) {
+                    self.proposals.truncate(before);
+                    return Err(error);
+                }
+                self.proposals.push(Proposal {
+                    term,
+                    entry,
+                    reply: None,
+                });
+            }
+            Ok(())
+        });
+        if taken.is_err() {
+            self.counters.proposals_refused += 1;
+        }
+        taken
+    }
+
+    fn check_proposal(&mut self, term: Term) -> Result<(), ProposeError> {
+        if let Some(error) = &self.fatal {
+            return Err(ProposeError::Failed(error.clone()));
+        }
+        if self.is_closed() {
+            return Err(ProposeError::Closed);
+        }
+        if self.role != Role::Leader || term != self.term || self.step_down_if_overrun() {
+            return Err(ProposeError::NotLeader);
+        }
+        Ok(())
+    }
+
+    /// Proposes here when leading, otherwise sends the data to the leader and forgets it
+    /// (server: `ForwardProposal`).
+    ///
+    /// # Errors
+    /// As [`Node::propose`] when leading.
+    pub fn forward_proposal(&mut self, data: Bytes) -> Result<(), ProposeError> {
+        if self.role == Role::Leader {
+            return self.propose(self.term, data);
+        }
+        check_entry_size(data.len())?;
+        if self.is_closed() {
+            return Err(ProposeError::Closed);
+        }
+        let subject = self.subjects.proposal.clone();
+        self.publish(&subject, None, data);
+        Ok(())
+    }
+
+    /// The backlog, uncommitted or unapplied, is over its limit (server: `isLeaderOverrun`).
+    pub(super) fn is_overrun(&self) -> bool {
+        let applied = self.applied.max(self.snapshot_index);
+        let commit = self.commit.max(self.snapshot_index);
+        self.last_index.since(commit) > PAUSE_QUORUM_ENTRIES
+            || commit.since(applied) > PAUSE_QUORUM_ENTRIES
+    }
+
+    pub(super) fn step_down_if_overrun(&mut self) -> bool {
+        if !self.is_overrun() {
+            return false;
+        }
+        self.overrun_count += 1;
+        self.note(
+            LogLevel::Warn,
+            "stepped down: the backlog is over its limit".to_owned(),
+        );
+        self.switch_to_follower(None);
+        true
+    }
+
+    /// Entry into the leader loop (behaviour.md 5.4).
+    pub(super) fn enter_leader_loop(&mut self) {
+        self.leading_term = self.term;
+        self.subscribe(SubscriptionKind::Proposal, self.subjects.proposal.clone());
+        self.timers
+            .arm(Timer::Heartbeat, self.now.after(self.timing.heartbeat));
+        self.timers.arm(
+            Timer::LostQuorum,
+            self.now.after(self.timing.lost_quorum_check),
+        );
+    }
+
+    pub(super) fn leave_leader_loop(&mut self) {
+        if let Some(id) = self.subscriptions.of_kind(SubscriptionKind::Proposal) {
+            self.unsubscribe(id);
+        }
+        self.timers.disarm(Timer::Heartbeat);
+        self.timers.disarm(Timer::LostQuorum);
+    }
+
+    pub(super) fn heartbeat_tick(&mut self) {
+        let interval = self.timing.heartbeat;
+        self.timers.arm(Timer::Heartbeat, self.now.after(interval));
+        if self
+            .last_stored_at
+            .is_none_or(|at| self.now.since(at) >= interval)
+        {
+            self.send_heartbeat();
+        }
+    }
+
+    pub(super) fn lost_quorum_tick(&mut self) {
+        self.timers.arm(
+            Timer::LostQuorum,
+            self.now.after(self.timing.lost_quorum_check),
+        );
+        if self.lost_quorum() {
+            self.note(
+                LogLevel::Warn,
+                "stepped down: the quorum was lost".to_owned(),
+            );
+            self.switch_to_follower(None);
+        }
+    }
+
+    /// An append entry without entries: no place in the log, same format. It is always small
+    /// enough to be sent.
+    pub(super) fn send_heartbeat(&mut self) {
+        let sent = self.send_append_entry::<Entry>(&[]);
+        debug_assert!(sent.is_ok() || self.role != Role::Leader, "{sent:?}");
+    }
+
+    /// Sends what was proposed, in batches (behaviour.md 7.2).
+    pub(super) fn send_proposals(&mut self) {
+        if self.proposals.is_empty() {
+            return;
+        }
+        let mut proposals = std::mem::take(&mut self.proposals);
+        let before = proposals.len();
+        let term = self.leading_term;
+        proposals.retain(|p| p.term == term);
+        self.counters.proposals_refused += (before - proposals.len()) as u64;
+        for batch in Batches(&proposals) {
+            if let Err(error) = self.send_append_entry(batch) {
+                self.note(
+                    LogLevel::Warn,
+                    format!("dropped {} proposals: {error}", batch.len()),
+                );
+            }
+        }
+        for proposal in &proposals {
+            if let Some(reply) = &proposal.reply {
+                // "Taken from the queue", whether or not it was appended (SE-32).
+                self.publish(reply, None, Bytes::new());
+            }
+        }
+        // A step-down in between has emptied the queue; the buffer is reused.
+        proposals.clear();
+        if self.proposals.is_empty() {
+            self.proposals = proposals;
+        }
+    }
+
+    /// Encodes the entries once, stores the bytes, sends them, and commits them at once when
+    /// nobody else has to agree (behaviour.md 7.3).
+    ///
+    /// Differs from the server: the bytes are sent before they are durable here; our own copy
+    /// counts towards the commit only once it is (Raft thesis 10.2.1).
+    pub(super) fn send_append_entry<E: AsEntry>(&mut self, entries: &[E]) -> Result<(), SendError> {
+        if self.role != Role::Leader {
+            return Err(SendError::NotLeader);
+        }
+        let head = self.append_entry_head();
+        let parts = entries.iter().map(|entry| {
+            let entry = entry.as_entry();
+            (entry.kind, entry.data.as_ref())
+        });
+        let message = AppendEntry::encode(head, parts)?;
+        let frame = message.frame().clone();
+        if !message.is_heartbeat() {
+            self.store(head.term, frame.clone())
+                .map_err(|_| SendError::Store)?;
+            self.last_stored_at = Some(self.now);
+            self.cache_pending(message);
+        }
+        let subject = self.subjects.append_entry.clone();
+        self.publish(&subject, Some(self.response_inbox.clone()), frame);
+        if self.quorum <= 1 && self.durability.durable_index() >= self.last_index {
+            self.commit_alone(self.last_index);
+        }
+        Ok(())
+    }
+
+    /// The header of the next append entry (server: `buildAppendEntry`).
+    pub(super) const fn append_entry_head(&self) -> AppendEntryHead {
+        AppendEntryHead {
+            leader: self.id,
+            term: self.term,
+            commit: self.commit,
+            prev_term: self.last_term,
+            prev_index: self.last_index,
+            leader_term: Term::ZERO,
+        }
+    }
+
+    /// Everything that answers our append entries (behaviour.md 7.6).
+    pub(super) fn process_append_entry_responses(&mut self) {
+        let commit = self.commit;
+        while let Some(InboundResponse { reply, message }) = self.responses.pop_front() {
+            self.track_peer(message.peer);
+            if message.success {
+                if self.track_response(message.peer, message.term, message.index) {
+                    self.try_commit(message.index);
+                }
+            } else if let Some(inbox) = reply {
+                self.catchup_follower(message, inbox);
+            } else if message.term > self.term {
+                self.adopt_term(message.term, "a follower is in a later term");
+            }
+            if self.role != Role::Leader {
+                self.responses.clear();
+            }
+        }
+        // Followers learn of the commit with the next entries, or else now.
+        if self.commit > commit && self.role == Role::Leader && self.proposals.is_empty() {
+            self.send_heartbeat();
+        }
+    }
+
+    /// Records an acknowledgement; says whether it may have completed a quorum
+    /// (behaviour.md 9.1). Only entries of the current term count (Raft paper 5.4.2).
+    pub(super) fn track_response(&mut self, id: PeerId, term: Term, index: Index) -> bool {
+        if self.role != Role::Leader {
+            return false;
+        }
+        let is_member = match self.peers.get_mut(&id) {
+            Some(peer) => {
+                peer.last_index = peer.last_index.max(index);
+                true
+            }
+            None => false,
+        };
+        self.report_progress(id, index);
+        // Nobody can hold an entry this leader has not sent: such an answer is not ours.
+        if index <= self.commit || index > self.last_index || term != self.term || !is_member {
+            return false;
+        }
+        self.acks.record(index, id);
+        true
+    }
+
+    /// Commits up to `index` if a quorum holds exactly that entry (behaviour.md 9.2). Our own
+    /// copy counts while we are a member and once it is durable.
+    pub(super) fn try_commit(&mut self, index: Index) -> bool {
+        let own = self.peers.contains_key(&self.id) && self.durability.durable_index() >= index;
+        if self.acks.count(index) + usize::from(own) < self.quorum as usize {
+            return false;
+        }
+        self.commit_through(index)
+    }
+
+    /// Our own copies up to `newly.index` are durable: whatever they complete commits.
+    pub(super) fn commit_durable(&mut self, newly: Newly) {
+        if self.role != Role::Leader {
+            return;
+        }
+        let before = self.commit;
+        if let Some(index) = newly.alone {
+            self.commit_alone(index);
+        }
+        let mut index = newly.index.min(self.acks.last());
+        while index > self.commit && !self.try_commit(index) {
+            index = index.prev();
+        }
+        if self.commit > before && self.role == Role::Leader && self.proposals.is_empty() {
+            self.send_heartbeat();
+        }
+    }
+
+    /// Commits an entry that was appended under a quorum of one.
+    fn commit_alone(&mut self, index: Index) {
+        if self.peers.contains_key(&self.id) {
+            self.commit_through(index);
+        }
+    }
+
+    fn commit_through(&mut self, index: Index) -> bool {
+        while self.commit < index {
+            match self.apply_commit(self.commit.next()) {
+                Ok(()) => {}
+                Err(CommitError::NodeRemoved) => {
+                    // We committed our own removal: hand over, then stop (behaviour.md 7.6).
+                    self.hand_over_and_stop();
+                    return true;
+                }
+                Err(CommitError::Closed | CommitError::EntryLoadFailed) => return false,
+            }
+        }
+        true
+    }
+}
+
+/// Anything that holds an entry to be sent.
+pub(super) trait AsEntry {
+    fn as_entry(&self) -> &Entry;
+}
+
+impl AsEntry for Entry {
+    fn as_entry(&self) -> &Entry {
+        self
+    }
+}
+
+impl AsEntry for Proposal {
+    fn as_entry(&self) -> &Entry {
+        &self.entry
+    }
+}
+
+/// Cuts proposals into runs of one append entry each.
+struct Batches<'a>(&'a [Proposal]);
+
+impl<'a> Iterator for Batches<'a> {
+    type Item = &'a [Proposal];
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let mut bytes = 0;
+        let mut count = 0;
+        for proposal in self.0 {
+            let len = proposal.entry.data.len() + 1;
+            if count > 0 && bytes + len + 4 * (count + 1) > BODY_BYTES {
+                break;
+            }
+            bytes += len;
+            count += 1;
+            if bytes >= BATCH_BYTES || count >= BATCH_ENTRIES {
+                break;
+            }
+        }
+        let (batch, rest) = self.0.split_at(count);
+        self.0 = rest;
+        Some(batch)
+    }
+}
+
+/// Whether an entry may be proposed: membership goes its own way, and the size has to fit.
+pub(crate) fn check_entry(entry: &Entry) -> Result<(), ProposeError> {
+    if entry.kind.changes_membership() {
+        return Err(ProposeError::MembershipEntry);
+    }
+    check_entry_size(entry.data.len())
+}
+
+/// Whether one entry fits a message and, with a catch-up's trailer, a log record.
+pub(crate) const fn check_entry_size(len: usize) -> Result<(), ProposeError> {
+    let max = BODY_BYTES - RECORD_HEAD_LEN;
+    if len > max {
+        return Err(ProposeError::TooLarge { have: len, max });
+    }
+    Ok(())
+}

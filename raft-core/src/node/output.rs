@@ -1,0 +1,266 @@
+//! What a node asks for: messages, subscriptions, signals, log records.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use super::Node;
+use crate::storage::WriteSeq;
+use crate::types::{Index, Term};
+use crate::wire::Subject;
+
+/// Why the host should look at a node. A hint: what it then takes may be nothing.
+pub mod signal {
+    /// The apply queue holds something.
+    pub const APPLY: u32 = 1;
+    /// The leadership changed.
+    pub const LEADER: u32 = 2;
+    /// Transport commands are waiting.
+    pub const OUTBOUND: u32 = 4;
+    /// Something an operator should know.
+    pub const ADVISORY: u32 = 8;
+    /// The node has stopped; nothing follows.
+    pub const STOPPED: u32 = 16;
+    /// The node failed; its error can be read.
+    pub const FAULT: u32 = 32;
+}
+
+/// A subscription of one node. Numbers are never used again within it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SubscriptionId(pub u64);
+
+/// What a node wants done on its transport, in this order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Send `payload` to `subject`. Never delivered back to the sender.
+    Publish {
+        /// Where to.
+        subject: Subject,
+        /// Where an answer goes.
+        reply: Option<Subject>,
+        /// The message.
+        payload: Bytes,
+    },
+    /// Deliver what arrives on `subject` under `id`.
+    Subscribe {
+        /// The subscription.
+        id: SubscriptionId,
+        /// The subject, without wildcards.
+        subject: Subject,
+    },
+    /// Deliver nothing more under `id`.
+    Unsubscribe {
+        /// The subscription.
+        id: SubscriptionId,
+        /// Its subject.
+        subject: Subject,
+    },
+}
+
+/// A change of leadership as the application hears of it (behaviour.md 4.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeadChange {
+    /// Whether this node is now the leader.
+    pub is_leader: bool,
+    /// The node's term at that moment.
+    pub term: Term,
+}
+
+/// How much a log record matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum LogLevel {
+    /// Needs an operator.
+    Error = 1,
+    /// May need one.
+    Warn = 2,
+    /// Worth knowing.
+    Info = 3,
+    /// For those who look for something.
+    Debug = 4,
+}
+
+/// One log record of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeLog {
+    /// How much it matters.
+    pub level: LogLevel,
+    /// The node's term when it was written.
+    pub term: Term,
+    /// The node's last index when it was written.
+    pub index: Index,
+    /// What happened.
+    pub text: String,
+}
+
+/// An output that has to wait until a write is durable.
+#[derive(Debug)]
+struct Waiting {
+    after: WriteSeq,
+    /// For a success response: the index it acknowledges.
+    acknowledges: Option<Index>,
+    output: Output,
+}
+
+/// The outputs, those that may leave and those that rest on a write.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    free: VecDeque<Output>,
+    /// In the order they were made, and released in it: no two messages to one subject swap.
+    waiting: VecDeque<Waiting>,
+    signals: u32,
+    logs: Vec<NodeLog>,
+}
+
+impl Outbox {
+    pub(super) const fn raise(&mut self, signal: u32) {
+        self.signals |= signal;
+    }
+
+    fn release(&mut self, durable: WriteSeq) {
+        while self
+            .waiting
+            .front()
+            .is_some_and(|front| front.after <= durable)
+        {
+            self.free
+                .extend(self.waiting.pop_front().map(|front| front.output));
+        }
+    }
+
+    /// Drops success responses for entries above `last`: they were cut off.
+    pub(super) fn forget_above(&mut self, last: Index) {
+        self.waiting
+            .retain(|w| w.acknowledges.is_none_or(|index| index <= last));
+    }
+
+    /// Drops whatever still waits for a write: it will never be durable.
+    pub(super) fn drop_waiting(&mut self) {
+        self.waiting.clear();
+    }
+}
+
+/// What a subscription is for, and hence what arrives on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SubscriptionKind {
+    Vote,
+    VoteInbox,
+    AppendEntry,
+    ResponseInbox,
+    Proposal,
+    Catchup,
+}
+
+/// The live subscriptions. A handful, so a list.
+#[derive(Debug, Default)]
+pub(super) struct Subscriptions {
+    next: u64,
+    live: Vec<(SubscriptionId, SubscriptionKind, Subject)>,
+}
+
+impl Subscriptions {
+    pub(super) fn kind(&self, id: SubscriptionId) -> Option<SubscriptionKind> {
+        self.live
+            .iter()
+            .find(|(live, ..)| *live == id)
+            .map(|(_, kind, _)| *kind)
+    }
+
+    pub(super) fn of_kind(&self, kind: SubscriptionKind) -> Option<SubscriptionId> {
+        self.live
+            .iter()
+            .find(|(_, live, _)| *live == kind)
+            .map(|(id, ..)| *id)
+    }
+}
+
+impl Node {
+    /// The next thing to do on the transport. Drain until `None` after each input: nothing that
+    /// comes out rests on a write that is not durable.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outbox.free.pop_front()
+    }
+
+    /// The signals raised since the last call, as bits of [`signal`].
+    pub const fn take_signals(&mut self) -> u32 {
+        std::mem::replace(&mut self.outbox.signals, 0)
+    }
+
+    /// The log records written since the last call.
+    pub fn take_logs(&mut self) -> Vec<NodeLog> {
+        std::mem::take(&mut self.outbox.logs)
+    }
+
+    pub(super) fn note(&mut self, level: LogLevel, text: String) {
+        let record = NodeLog {
+            level,
+            term: self.term,
+            index: self.last_index,
+            text,
+        };
+        self.outbox.logs.push(record);
+    }
+
+    /// Queues an output that rests on no write.
+    pub(super) fn publish(&mut self, subject: &Subject, reply: Option<Subject>, payload: Bytes) {
+        self.counters.messages_sent += 1;
+        self.outbox.free.push_back(Output::Publish {
+            subject: subject.clone(),
+            reply,
+            payload,
+        });
+    }
+
+    /// Queues an output that may leave once `after` is durable. `acknowledges` is the index a
+    /// success response speaks for: cutting that index off takes the response with it.
+    pub(super) fn publish_after(
+        &mut self,
+        after: WriteSeq,
+        acknowledges: Option<Index>,
+        output: Output,
+    ) {
+        self.counters.messages_sent += 1;
+        if after <= self.durability.durable() && self.outbox.waiting.is_empty() {
+            self.outbox.free.push_back(output);
+        } else {
+            self.outbox.waiting.push_back(Waiting {
+                after,
+                acknowledges,
+                output,
+            });
+        }
+    }
+
+    pub(super) fn release_outputs(&mut self) {
+        let durable = self.durability.durable();
+        self.outbox.release(durable);
+    }
+
+    pub(super) fn subscribe(&mut self, kind: SubscriptionKind, subject: Subject) -> SubscriptionId {
+        self.subscriptions.next += 1;
+        let id = SubscriptionId(self.subscriptions.next);
+        self.subscriptions.live.push((id, kind, subject.clone()));
+        self.outbox
+            .free
+            .push_back(Output::Subscribe { id, subject });
+        id
+    }
+
+    pub(super) fn unsubscribe(&mut self, id: SubscriptionId) {
+        let live = &mut self.subscriptions.live;
+        if let Some(at) = live.iter().position(|(live, ..)| *live == id) {
+            let (id, _, subject) = live.swap_remove(at);
+            self.outbox
+                .free
+                .push_back(Output::Unsubscribe { id, subject });
+        }
+    }
+
+    pub(super) fn unsubscribe_all(&mut self) {
+        for (id, _, subject) in std::mem::take(&mut self.subscriptions.live) {
+            self.outbox
+                .free
+                .push_back(Output::Unsubscribe { id, subject });
+        }
+    }
+}

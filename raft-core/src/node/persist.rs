@@ -1,0 +1,276 @@
+//! What has to be on disk before it may be spoken of.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use super::{FatalError, LogLevel, Node, signal};
+use crate::storage::{GroupWrites, LogKind, StorageError, WriteSeq};
+use crate::types::{Index, PeerId, Term};
+use crate::wire::{PeerState, TermVote};
+
+/// An appended entry that is not durable yet.
+#[derive(Clone, Copy, Debug)]
+struct Unsynced {
+    seq: WriteSeq,
+    index: Index,
+    /// The quorum was one when it was appended: its own durability commits it.
+    alone: bool,
+}
+
+/// What became durable with one sync.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Newly {
+    /// The highest index that is durable now.
+    pub(super) index: Index,
+    /// The highest newly durable index that commits by its own durability.
+    pub(super) alone: Option<Index>,
+}
+
+/// The order of writes and how far it is durable.
+///
+/// Invariants: `durable <= issued`; `term_vote`, `log <= issued`; `unsynced` rises in `seq` and in
+/// `index`; each of its indexes is above `durable_index`.
+#[derive(Debug)]
+pub(super) struct Durability {
+    issued: WriteSeq,
+    taken: WriteSeq,
+    durable: WriteSeq,
+    term_vote: WriteSeq,
+    log: WriteSeq,
+    unsynced: VecDeque<Unsynced>,
+    durable_index: Index,
+    /// The last bytes asked for; equal ones are not written again.
+    written_term_vote: TermVote,
+    written_peers: Option<PeerState>,
+    pending_term_vote: Option<TermVote>,
+    pending_peers: Option<PeerState>,
+}
+
+impl Durability {
+    /// After recovery: what was read is durable, and the counting goes on after `last`.
+    pub(super) const fn recovered(last: WriteSeq, term_vote: TermVote, index: Index) -> Self {
+        Self {
+            issued: last,
+            taken: last,
+            durable: last,
+            term_vote: last,
+            log: last,
+            unsynced: VecDeque::new(),
+            durable_index: index,
+            written_term_vote: term_vote,
+            written_peers: None,
+            pending_term_vote: None,
+            pending_peers: None,
+        }
+    }
+
+    fn issue(&mut self) -> WriteSeq {
+        self.issued = WriteSeq(self.issued.0 + 1);
+        self.issued
+    }
+
+    /// Up to where writes are durable.
+    pub(super) const fn durable(&self) -> WriteSeq {
+        self.durable
+    }
+
+    /// The last write of term and vote: what carries our term waits for it.
+    pub(super) const fn term_vote(&self) -> WriteSeq {
+        self.term_vote
+    }
+
+    /// The last write of term and vote or to the log: what promises an entry waits for it.
+    pub(super) fn everything(&self) -> WriteSeq {
+        self.term_vote.max(self.log)
+    }
+
+    /// The highest index whose entry is durable here.
+    pub(super) const fn durable_index(&self) -> Index {
+        self.durable_index
+    }
+
+    /// `upto` is durable. `None` when that was known.
+    pub(super) fn cover(&mut self, upto: WriteSeq) -> Option<Newly> {
+        let upto = upto.min(self.issued);
+        if upto <= self.durable {
+            return None;
+        }
+        self.durable = upto;
+        let mut newly = Newly {
+            index: self.durable_index,
+            alone: None,
+        };
+        while let Some(front) = self.unsynced.front().copied().filter(|u| u.seq <= upto) {
+            self.unsynced.pop_front();
+            newly.index = front.index;
+            if front.alone {
+                newly.alone = Some(front.index);
+            }
+        }
+        self.durable_index = newly.index;
+        Some(newly)
+    }
+
+    fn cut(&mut self, last: Index) {
+        while self.unsynced.back().is_some_and(|u| u.index > last) {
+            self.unsynced.pop_back();
+        }
+        self.durable_index = self.durable_index.min(last);
+    }
+
+    /// No entry of this leadership commits by its own durability any more.
+    pub(super) fn end_alone(&mut self) {
+        for unsynced in &mut self.unsynced {
+            unsynced.alone = false;
+        }
+    }
+}
+
+impl Node {
+    /// Everything to be written since the last call, in order. The driver carries it out and
+    /// reports with [`Node::handle_durable`] or [`Node::handle_write_failed`]; one batch of a
+    /// group at a time.
+    pub fn take_writes(&mut self) -> Option<GroupWrites> {
+        if self.durability.taken == self.durability.issued {
+            return None;
+        }
+        self.durability.taken = self.durability.issued;
+        Some(GroupWrites {
+            upto: self.durability.issued,
+            term_vote: self.durability.pending_term_vote.take(),
+            peers: self.durability.pending_peers.take(),
+            log: self.log.take_writes(),
+        })
+    }
+
+    /// Puts the current term and vote on their way to the disk unless they are on it
+    /// (server: `writeTermVote`).
+    pub(super) fn write_term_vote(&mut self) {
+        let now = TermVote {
+            term: self.term,
+            vote: self.vote,
+        };
+        if self.fatal.is_some() || now == self.durability.written_term_vote {
+            return;
+        }
+        self.durability.written_term_vote = now;
+        self.durability.pending_term_vote = Some(now);
+        self.durability.term_vote = self.durability.issue();
+    }
+
+    /// Puts a membership on its way to `peers.idx` unless it is there (server: `writePeerState`).
+    pub(super) fn write_peer_state(&mut self, state: PeerState) {
+        if self.fatal.is_some() || self.durability.written_peers.as_ref() == Some(&state) {
+            return;
+        }
+        self.durability.written_peers = Some(state.clone());
+        self.durability.pending_peers = Some(state);
+        self.durability.issue();
+    }
+
+    /// Appends an encoded append entry after the last index (server: `storeToWAL`).
+    pub(super) fn store(&mut self, term: Term, frame: Bytes) -> Result<(), StoreFailed> {
+        if self.fatal.is_some() {
+            return Err(StoreFailed);
+        }
+        let index = self.last_index.next();
+        let seq = match self.log_kind {
+            LogKind::Memory => self.durability.issued,
+            LogKind::File => self.durability.issue(),
+        };
+        if let Err(error) = self.log.append(index, seq, frame) {
+            self.fail_storage(error);
+            return Err(StoreFailed);
+        }
+        match self.log_kind {
+            LogKind::Memory => self.durability.durable_index = index,
+            LogKind::File => {
+                self.durability.log = seq;
+                let alone = self.quorum <= 1;
+                self.durability
+                    .unsynced
+                    .push_back(Unsynced { seq, index, alone });
+            }
+        }
+        self.last_term = term;
+        self.last_index = index;
+        Ok(())
+    }
+
+    /// Cuts the log to `last`, whose term is `term`, with all that follows from it
+    /// (behaviour.md 8.7; server: `truncateWAL`). `leader` is who made us do it.
+    ///
+    /// Differs from the server: a cut below the commit is refused and closes the group. The
+    /// server cuts, with a committed entry lost.
+    pub(super) fn truncate(&mut self, term: Term, last: Index, leader: PeerId) -> bool {
+        if last < self.commit {
+            let commit = self.commit;
+            self.fail(FatalError::TruncateBelowCommit {
+                to: last,
+                commit,
+                leader,
+            });
+            return false;
+        }
+        let seq = match self.log_kind {
+            LogKind::Memory => self.durability.issued,
+            LogKind::File => self.durability.issue(),
+        };
+        if let Err(error) = self.log.truncate(last, seq) {
+            self.fail_storage(error);
+            return false;
+        }
+        if self.log_kind == LogKind::File {
+            self.durability.log = seq;
+        }
+        self.durability.cut(last);
+        self.outbox.forget_above(last);
+        self.note(
+            LogLevel::Info,
+            format!("cut the log to {last} of term {term}"),
+        );
+        self.last_term = term;
+        self.last_index = last;
+        self.pending.split_off(&last.next());
+        if self
+            .membership_change
+            .as_ref()
+            .is_some_and(|change| change.index > last)
+        {
+            self.revert_membership_change();
+        }
+        true
+    }
+
+    /// Stops the group because its store failed.
+    pub(super) fn fail_storage(&mut self, error: StorageError) {
+        if matches!(error, StorageError::Closed) {
+            return;
+        }
+        self.fail(FatalError::Storage(error.into()));
+    }
+
+    /// Stops the group for good (server: `setWriteErr`). What waited for a write is never said.
+    pub(super) fn fail(&mut self, error: FatalError) {
+        if self.fatal.is_some() || self.is_closed() {
+            return;
+        }
+        self.note(LogLevel::Error, error.to_string());
+        self.fatal = Some(error);
+        self.outbox.drop_waiting();
+        self.outbox.raise(signal::FAULT);
+        self.stop();
+    }
+
+    /// The error that closed the node, if one did.
+    #[must_use]
+    pub const fn fatal_error(&self) -> Option<&FatalError> {
+        self.fatal.as_ref()
+    }
+}
+
+/// The entry was not stored; the node has failed and says why.
+#[derive(Debug, thiserror::Error)]
+#[error("raft: could not store entry to WAL")]
+pub(super) struct StoreFailed;

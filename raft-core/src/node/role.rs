@@ -1,0 +1,206 @@
+//! Roles and the primitives that change them (behaviour.md 5.6).
+
+use super::{LeadChange, LogLevel, Node, signal};
+use crate::types::{Index, PeerId, Term};
+
+/// What a node is in its group. The numbers are the server's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Role {
+    /// Follows a leader, or waits for one.
+    Follower = 0,
+    /// Won the election of its term.
+    Leader = 1,
+    /// Asks for votes.
+    Candidate = 2,
+    /// Stopped for good: no role change leaves it.
+    Closed = 3,
+}
+
+impl Role {
+    /// The server's name of the role.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Follower => "FOLLOWER",
+            Self::Leader => "LEADER",
+            Self::Candidate => "CANDIDATE",
+            Self::Closed => "CLOSED",
+        }
+    }
+}
+
+/// What a node shows to readers that take no lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// The role.
+    pub role: Role,
+    /// Leader, and its first entry was processed.
+    pub is_leader: bool,
+    /// The believed leader.
+    pub leader: Option<PeerId>,
+    /// The current term.
+    pub term: Term,
+    /// The term proposals are taken for; zero when they are refused.
+    pub accepting: Term,
+    /// The backlog is over its limit.
+    pub overrun: bool,
+}
+
+impl Node {
+    /// What readers without the lock may see.
+    #[must_use]
+    pub fn published(&self) -> Published {
+        let overrun = self.is_overrun();
+        let accepting = self.role == Role::Leader && self.fatal.is_none() && !overrun;
+        Published {
+            role: self.role,
+            is_leader: self.complete_leader,
+            leader: self.leader,
+            term: self.term,
+            accepting: if accepting { self.term } else { Term::ZERO },
+            overrun,
+        }
+    }
+
+    /// The current role.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Leader whose first entry was processed by the application.
+    #[must_use]
+    pub const fn is_leader(&self) -> bool {
+        self.complete_leader
+    }
+
+    /// Whether the node was stopped.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        matches!(self.role, Role::Closed)
+    }
+
+    /// Changes the role, with what every change entails: a fresh election timeout, emptied queues
+    /// on leaving leadership, term and vote on their way to the disk.
+    pub(super) fn switch_role(&mut self, to: Role) {
+        if self.role == Role::Closed {
+            return;
+        }
+        let from = std::mem::replace(&mut self.role, to);
+        self.reset_election_timeout();
+        if from == Role::Leader && to != Role::Leader {
+            self.notify_lead_change(false);
+            self.responses.clear();
+            self.counters.proposals_refused += self.proposals.len() as u64;
+            self.proposals.clear();
+        }
+        if to == Role::Leader {
+            self.pending.clear();
+        }
+        if from == Role::Leader {
+            self.durability.end_alone();
+        }
+        if from != to {
+            self.note(LogLevel::Debug, format!("{} -> {}", from.name(), to.name()));
+        }
+        self.write_term_vote();
+    }
+
+    /// Becomes a follower of `leader` from any role (server: `switchToFollowerLocked`).
+    pub(super) fn switch_to_follower(&mut self, leader: Option<PeerId>) {
+        if self.role == Role::Closed {
+            return;
+        }
+        self.announce_at = Index::ZERO;
+        self.complete_leader = false;
+        self.leader_since = None;
+        self.transfer_pending = false;
+        self.acks.clear();
+        self.update_leader(leader);
+        self.switch_role(Role::Follower);
+    }
+
+    /// Becomes leader of the current term and appends the membership as its first entry, the
+    /// no-op that lets earlier terms commit (Raft paper 5.4.2, 8; server: `switchToLeader`).
+    pub(super) fn switch_to_leader(&mut self) {
+        if self.role == Role::Closed {
+            return;
+        }
+        self.transfer_pending = false;
+        self.update_leader(Some(self.id));
+        self.switch_role(Role::Leader);
+        self.note(LogLevel::Info, "won the election".to_owned());
+        self.send_peer_state();
+        self.announce_at = self.last_index;
+    }
+
+    /// Records the believed leader (server: `updateLeader`). Another leader than ourselves makes
+    /// what we knew of our peers as leader worthless.
+    pub(super) fn update_leader(&mut self, leader: Option<PeerId>) {
+        let was_us = self.leader == Some(self.id);
+        self.leader = leader;
+        if !self.had_leader && leader.is_some() {
+            self.had_leader = true;
+            if std::mem::take(&mut self.maybe_leader) && leader != Some(self.id) {
+                self.notify_lead_change(false);
+            }
+        }
+        if leader != Some(self.id) && !was_us {
+            for (id, peer) in &mut self.peers {
+                peer.last_index = Index::ZERO;
+                if Some(*id) != leader {
+                    peer.last_heard = None;
+                }
+            }
+        }
+    }
+
+    /// Puts a lead change into its slot; the newest wins.
+    pub(super) fn notify_lead_change(&mut self, is_leader: bool) {
+        self.counters.leader_changes += 1;
+        self.lead_change = Some(LeadChange {
+            is_leader,
+            term: self.term,
+        });
+        self.outbox.raise(signal::LEADER);
+    }
+
+    /// Takes the unread lead change, if there is one.
+    pub const fn take_lead_change(&mut self) -> Option<LeadChange> {
+        self.lead_change.take()
+    }
+
+    /// Closes the node for good: no step-down, no lead change (behaviour.md 14.1). The driver
+    /// drains what is left and releases the node.
+    pub fn stop(&mut self) {
+        if self.role == Role::Closed {
+            return;
+        }
+        self.role = Role::Closed;
+        self.complete_leader = false;
+        self.leader_since = None;
+        self.runs.clear();
+        self.progress.clear();
+        self.entry_queue.clear();
+        self.vote_requests.clear();
+        self.vote_responses.clear();
+        self.responses.clear();
+        self.proposals.clear();
+        self.self_vote = None;
+        self.unsubscribe_all();
+    }
+
+    /// Raises the term. The vote of the old term goes with it, in the same step.
+    pub(super) fn raise_term(&mut self, term: Term) {
+        assert!(term > self.term, "a term never goes back");
+        self.term = term;
+        self.vote = None;
+    }
+
+    /// Gives the vote of the current term to `candidate`, unless somebody else has it: the vote of
+    /// a term is set once (Raft paper 5.2). Only this and [`Node::raise_term`] write it.
+    pub(super) fn cast_vote(&mut self, candidate: PeerId) -> bool {
+        *self.vote.get_or_insert(candidate) == candidate
+    }
+}
