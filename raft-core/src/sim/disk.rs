@@ -1,0 +1,593 @@
+//! A disk in memory that forgets, tears and fails the way real ones may.
+//!
+//! What a program reads back is what it wrote. What a crash leaves is what was synced, and of the
+//! rest a choice: of each file each sector as it was after any of the writes since its last sync,
+//! and any of the lengths since; of each folder the changes up to some point. The choice is made
+//! by a seed, and the same calls with the same seed leave the same disk.
+
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::rng::Rng;
+use crate::storage::disk::parent_of;
+use crate::storage::{Disk, DiskFile, OpenMode, PathKind};
+
+/// What a crash tears: the piece a disk writes as a whole.
+const SECTOR: usize = 512;
+
+/// What a crash leaves of the changes that were not synced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// None of them: the cache was lost.
+    Nothing,
+    /// All of them: only the process died.
+    Everything,
+    /// Whatever this seed picks.
+    Seeded(u64),
+}
+
+/// The kinds of call that can be made to fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Op {
+    /// [`DiskFile::read_at`] and [`Disk::read`].
+    Read,
+    /// [`DiskFile::write_at`] and [`DiskFile::set_len`].
+    Write,
+    /// [`DiskFile::sync_data`] and [`DiskFile::sync_all`].
+    Sync,
+    /// [`Disk::sync_dir`].
+    SyncDir,
+    /// A file or folder made, renamed or removed.
+    Entry,
+}
+
+/// How often each kind of call was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Calls of [`Op::Read`].
+    pub reads: u64,
+    /// Calls of [`Op::Write`].
+    pub writes: u64,
+    /// Calls of [`Op::Sync`].
+    pub syncs: u64,
+    /// Calls of [`Op::SyncDir`].
+    pub dir_syncs: u64,
+    /// Calls of [`Op::Entry`].
+    pub entries: u64,
+}
+
+impl Counts {
+    /// How many calls changed something or made it durable: the points a crash can come between.
+    #[must_use]
+    pub const fn changes(&self) -> u64 {
+        self.writes + self.syncs + self.dir_syncs + self.entries
+    }
+
+    const fn of(&mut self, op: Op) -> &mut u64 {
+        match op {
+            Op::Read => &mut self.reads,
+            Op::Write => &mut self.writes,
+            Op::Sync => &mut self.syncs,
+            Op::SyncDir => &mut self.dir_syncs,
+            Op::Entry => &mut self.entries,
+        }
+    }
+}
+
+/// A simulated disk. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct SimDisk(Arc<Mutex<World>>);
+
+type FileId = usize;
+
+#[derive(Debug, Default)]
+struct World {
+    /// Every file ever made, by number; a name is only an entry of a folder.
+    files: Vec<FileState>,
+    dirs: BTreeMap<PathBuf, DirState>,
+    counts: Counts,
+    faults: Vec<Fault>,
+    /// After so many changes the machine is gone: every call fails until [`SimDisk::crash`].
+    changes_left: Option<u64>,
+    /// Raised by each crash: what was opened before is no longer open.
+    boot: u64,
+}
+
+#[derive(Debug)]
+struct Fault {
+    op: Op,
+    at: u64,
+    kind: ErrorKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Entry {
+    File(FileId),
+    Dir,
+}
+
+type Entries = BTreeMap<String, Entry>;
+
+/// A folder's entries now, and before each change since its last sync.
+#[derive(Clone, Debug, Default)]
+struct DirState {
+    now: Entries,
+    unsynced: Vec<Entries>,
+}
+
+/// A file's bytes now, and how to undo each change since its last sync.
+#[derive(Debug, Default)]
+struct FileState {
+    now: Vec<u8>,
+    unsynced: Vec<Undo>,
+}
+
+#[derive(Debug)]
+struct Undo {
+    len: usize,
+    at: usize,
+    /// The bytes that stood at `at`, as far as the file went.
+    before: Vec<u8>,
+}
+
+impl SimDisk {
+    /// An empty disk with a folder `/`.
+    #[must_use]
+    pub fn new() -> Self {
+        let disk = Self::default();
+        disk.lock()
+            .dirs
+            .insert(PathBuf::from("/"), DirState::default());
+        disk
+    }
+
+    /// The power goes and comes back. What was open is closed, faults are forgotten.
+    pub fn crash(&self, keep: Keep) {
+        self.lock().crash(keep);
+    }
+
+    /// Lets `changes` more calls that change something or sync through, then fails every call
+    /// until the next [`SimDisk::crash`].
+    pub fn stop_after(&self, changes: u64) {
+        self.lock().changes_left = Some(changes);
+    }
+
+    /// Makes the `nth` call of its kind from now on fail with `kind`; 1 is the next one.
+    pub fn fail_nth(&self, op: Op, nth: u64, kind: ErrorKind) {
+        let mut world = self.lock();
+        let at = *world.counts.of(op) + nth;
+        world.faults.push(Fault { op, at, kind });
+    }
+
+    /// How often each kind of call was made since the disk was made.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.lock().counts
+    }
+
+    /// Flips the bits of `mask` in one byte of a file, on the disk itself: no sync undoes it.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such file, `InvalidInput` when it is not that long.
+    pub fn flip(&self, path: &Path, offset: u64, mask: u8) -> io::Result<()> {
+        let mut world = self.lock();
+        let id = world.file(path)?;
+        let file = world.content(id)?;
+        let at = usize::try_from(offset).unwrap_or(usize::MAX);
+        let byte = file.now.get_mut(at).ok_or(ErrorKind::InvalidInput)?;
+        *byte ^= mask;
+        Ok(())
+    }
+
+    /// Every file and its content, by path: what a test compares to see that nothing changed.
+    #[must_use]
+    pub fn snapshot(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let world = self.lock();
+        let mut all = BTreeMap::new();
+        for (dir, state) in &world.dirs {
+            for (name, entry) in &state.now {
+                if let Entry::File(id) = entry {
+                    let content = world.files.get(*id).map(|file| file.now.clone());
+                    all.insert(dir.join(name), content.unwrap_or_default());
+                }
+            }
+        }
+        all
+    }
+
+    fn lock(&self) -> MutexGuard<'_, World> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl World {
+    /// Counts a call and decides whether it fails.
+    fn enter(&mut self, op: Op) -> io::Result<()> {
+        if op != Op::Read {
+            match &mut self.changes_left {
+                Some(0) => return Err(io::Error::other("the machine is gone")),
+                Some(left) => *left -= 1,
+                None => {}
+            }
+        } else if self.changes_left == Some(0) {
+            return Err(io::Error::other("the machine is gone"));
+        }
+        let count = self.counts.of(op);
+        *count += 1;
+        let at = *count;
+        match self
+            .faults
+            .iter()
+            .find(|fault| fault.op == op && fault.at == at)
+        {
+            Some(fault) => Err(fault.kind.into()),
+            None => Ok(()),
+        }
+    }
+
+    fn dir(&mut self, path: &Path) -> io::Result<&mut DirState> {
+        self.dirs
+            .get_mut(path)
+            .ok_or_else(|| ErrorKind::NotFound.into())
+    }
+
+    fn entry(&mut self, path: &Path) -> io::Result<Option<Entry>> {
+        if path == Path::new("/") {
+            return Ok(Some(Entry::Dir));
+        }
+        let (dir, name) = split(path)?;
+        Ok(self
+            .dirs
+            .get(dir)
+            .and_then(|dir| dir.now.get(&name))
+            .copied())
+    }
+
+    fn file(&mut self, path: &Path) -> io::Result<FileId> {
+        match self.entry(path)? {
+            Some(Entry::File(id)) => Ok(id),
+            Some(Entry::Dir) => Err(ErrorKind::IsADirectory.into()),
+            None => Err(ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn content(&mut self, id: FileId) -> io::Result<&mut FileState> {
+        self.files
+            .get_mut(id)
+            .ok_or_else(|| ErrorKind::NotFound.into())
+    }
+
+    /// Changes one folder's entries.
+    fn change(&mut self, dir: &Path, act: impl FnOnce(&mut Entries)) -> io::Result<()> {
+        let dir = self.dir(dir)?;
+        dir.unsynced.push(dir.now.clone());
+        act(&mut dir.now);
+        Ok(())
+    }
+
+    fn create_file(&mut self, path: &Path) -> io::Result<FileId> {
+        let (dir, name) = split(path)?;
+        let id = self.files.len();
+        self.change(dir, |entries| {
+            entries.insert(name, Entry::File(id));
+        })?;
+        self.files.push(FileState::default());
+        Ok(id)
+    }
+
+    fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        let entry = self.entry(from)?.ok_or(ErrorKind::NotFound)?;
+        let ((from_dir, from_name), (to_dir, to_name)) = (split(from)?, split(to)?);
+        if from_dir != to_dir {
+            return Err(ErrorKind::CrossesDevices.into());
+        }
+        if self.entry(to)? == Some(Entry::Dir) {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
+        self.change(from_dir, |entries| {
+            entries.remove(&from_name);
+            entries.insert(to_name, entry);
+        })?;
+        if entry == Entry::Dir {
+            self.move_dirs(from, to);
+        }
+        Ok(())
+    }
+
+    fn move_dirs(&mut self, from: &Path, to: &Path) {
+        let inside: Vec<_> = self
+            .dirs
+            .keys()
+            .filter(|dir| dir.starts_with(from))
+            .cloned()
+            .collect();
+        for dir in inside {
+            if let (Ok(below), Some(state)) = (dir.strip_prefix(from), self.dirs.remove(&dir)) {
+                let moved = if below.as_os_str().is_empty() {
+                    to.into()
+                } else {
+                    to.join(below)
+                };
+                self.dirs.insert(moved, state);
+            }
+        }
+    }
+
+    fn crash(&mut self, keep: Keep) {
+        let mut rng = match keep {
+            Keep::Seeded(seed) => Rng::new(seed),
+            Keep::Nothing | Keep::Everything => Rng::new(0),
+        };
+        // How many of `count` unsynced changes survive.
+        let mut kept = |count: usize| match keep {
+            Keep::Nothing => 0,
+            Keep::Everything => count,
+            Keep::Seeded(_) => pick(&mut rng, count + 1),
+        };
+        for file in &mut self.files {
+            file.crash(&mut kept);
+        }
+        for dir in self.dirs.values_mut() {
+            let at = kept(dir.unsynced.len());
+            if let Some(then) = dir.unsynced.get(at) {
+                dir.now = then.clone();
+            }
+            dir.unsynced.clear();
+        }
+        self.drop_lost_dirs();
+        self.faults.clear();
+        self.changes_left = None;
+        self.boot += 1;
+    }
+
+    /// Forgets folders that no entry names any more, and makes the empty ones an entry promises.
+    fn drop_lost_dirs(&mut self) {
+        let mut named = vec![PathBuf::from("/")];
+        let mut reached = BTreeMap::new();
+        while let Some(path) = named.pop() {
+            let state = self.dirs.remove(&path).unwrap_or_default();
+            let below = state.now.iter().filter(|(_, entry)| **entry == Entry::Dir);
+            named.extend(below.map(|(name, _)| path.join(name)));
+            reached.insert(path, state);
+        }
+        self.dirs = reached;
+    }
+}
+
+impl FileState {
+    fn write(&mut self, at: usize, bytes: &[u8]) {
+        let end = at + bytes.len();
+        let before = self
+            .now
+            .get(at..end.min(self.now.len()))
+            .unwrap_or_default()
+            .to_vec();
+        self.unsynced.push(Undo {
+            len: self.now.len(),
+            at,
+            before,
+        });
+        if self.now.len() < end {
+            self.now.resize(end, 0);
+        }
+        if let Some(place) = self.now.get_mut(at..end) {
+            place.copy_from_slice(bytes);
+        }
+    }
+
+    fn set_len(&mut self, len: usize) {
+        let at = len.min(self.now.len());
+        let before = self.now.get(at..).unwrap_or_default().to_vec();
+        self.unsynced.push(Undo {
+            len: self.now.len(),
+            at,
+            before,
+        });
+        self.now.resize(len, 0);
+    }
+
+    /// Leaves each sector as it was after some change, and some length.
+    fn crash(&mut self, kept: &mut impl FnMut(usize) -> usize) {
+        let undos = std::mem::take(&mut self.unsynced);
+        if undos.is_empty() {
+            return;
+        }
+        let count = undos.len();
+        let mut versions = vec![self.now.clone()];
+        for undo in undos.into_iter().rev() {
+            let mut older = versions.last().cloned().unwrap_or_default();
+            older.resize(undo.len, 0);
+            if let Some(place) = older.get_mut(undo.at..undo.at + undo.before.len()) {
+                place.copy_from_slice(&undo.before);
+            }
+            versions.push(older);
+        }
+        versions.reverse();
+        let len = versions.get(kept(count)).map_or(0, Vec::len);
+        let mut left = vec![0; len];
+        for (number, sector) in left.chunks_mut(SECTOR).enumerate() {
+            let at = number * SECTOR;
+            let version = versions
+                .get(kept(count))
+                .and_then(|version| version.get(at..));
+            for (to, from) in sector.iter_mut().zip(version.unwrap_or_default()) {
+                *to = *from;
+            }
+        }
+        self.now = left;
+    }
+}
+
+fn pick(rng: &mut Rng, limit: usize) -> usize {
+    usize::try_from(rng.next_u64() % limit.max(1) as u64).unwrap_or_default()
+}
+
+fn split(path: &Path) -> io::Result<(&Path, String)> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    match (parent_of(path), name) {
+        (Some(dir), Some(name)) => Ok((dir, name.into())),
+        _ => Err(ErrorKind::InvalidInput.into()),
+    }
+}
+
+impl Disk for SimDisk {
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn DiskFile>> {
+        let mut world = self.lock();
+        let id = match (world.file(path), mode) {
+            (Ok(id), OpenMode::Create) => {
+                world.enter(Op::Entry)?;
+                world.content(id)?.set_len(0);
+                id
+            }
+            (Err(error), OpenMode::Create) if error.kind() == ErrorKind::NotFound => {
+                world.enter(Op::Entry)?;
+                world.create_file(path)?
+            }
+            (found, _) => found?,
+        };
+        Ok(Box::new(SimFile {
+            disk: self.clone(),
+            id,
+            boot: world.boot,
+            mode,
+        }))
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let mut world = self.lock();
+        world.enter(Op::Read)?;
+        let id = world.file(path)?;
+        Ok(world.content(id)?.now.clone())
+    }
+
+    fn kind(&self, path: &Path) -> io::Result<Option<PathKind>> {
+        let entry = self.lock().entry(path)?;
+        Ok(entry.map(|entry| match entry {
+            Entry::File(_) => PathKind::File,
+            Entry::Dir => PathKind::Dir,
+        }))
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        Ok(self.lock().dir(dir)?.now.keys().cloned().collect())
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        let mut world = self.lock();
+        world.enter(Op::Entry)?;
+        if world.entry(path)?.is_some() {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
+        let (dir, name) = split(path)?;
+        world.change(dir, |entries| {
+            entries.insert(name, Entry::Dir);
+        })?;
+        world.dirs.insert(path.into(), DirState::default());
+        Ok(())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut world = self.lock();
+        world.enter(Op::Entry)?;
+        world.rename(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        let mut world = self.lock();
+        world.enter(Op::Entry)?;
+        world.file(path)?;
+        let (dir, name) = split(path)?;
+        world.change(dir, |entries| {
+            entries.remove(&name);
+        })
+    }
+
+    fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
+        let mut world = self.lock();
+        world.enter(Op::Entry)?;
+        world.dir(path)?;
+        let (dir, name) = split(path)?;
+        world.change(dir, |entries| {
+            entries.remove(&name);
+        })?;
+        world.dirs.retain(|dir, _| !dir.starts_with(path));
+        Ok(())
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        let mut world = self.lock();
+        world.enter(Op::SyncDir)?;
+        world.dir(path)?.unsynced.clear();
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct SimFile {
+    disk: SimDisk,
+    id: FileId,
+    boot: u64,
+    mode: OpenMode,
+}
+
+impl SimFile {
+    fn with<T>(&self, op: Op, act: impl FnOnce(&mut FileState) -> io::Result<T>) -> io::Result<T> {
+        let mut world = self.disk.lock();
+        if world.boot != self.boot {
+            return Err(io::Error::other("the file was opened before the crash"));
+        }
+        if op == Op::Write && self.mode == OpenMode::Read {
+            return Err(ErrorKind::PermissionDenied.into());
+        }
+        world.enter(op)?;
+        act(world.content(self.id)?)
+    }
+}
+
+impl DiskFile for SimFile {
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        self.with(Op::Read, |file| {
+            let from = file.now.get(place(offset)?..).unwrap_or_default();
+            let have = from.len().min(into.len());
+            for (to, from) in into.iter_mut().zip(from) {
+                *to = *from;
+            }
+            Ok(have)
+        })
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.with(Op::Write, |file| {
+            file.write(place(offset)?, bytes);
+            Ok(())
+        })
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.with(Op::Write, |file| {
+            file.set_len(place(len)?);
+            Ok(())
+        })
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.with(Op::Read, |file| Ok(file.now.len() as u64))
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.with(Op::Sync, |file| {
+            file.unsynced.clear();
+            Ok(())
+        })
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        self.sync_data()
+    }
+}
+
+fn place(offset: u64) -> io::Result<usize> {
+    usize::try_from(offset).map_err(|_| ErrorKind::InvalidInput.into())
+}

@@ -1,0 +1,357 @@
+//! One group's folder: making it, opening it, carrying out its writes, deleting it.
+//!
+//! ```text
+//! <dir>/tav.idx      term and vote, in the reference's format
+//! <dir>/peers.idx    peer state, in the reference's format
+//! <dir>/snapshots/
+//! <dir>/log/1.log    the log of a file group, in our own
+//! ```
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::disk::{OpenMode, PathKind, create_dirs, parent_of};
+use super::file::{LogFile, LogWrite, LogWriter};
+use super::memory::MemoryLog;
+use super::small_file::{self, SmallFile, found};
+use super::{Disk, Log, LogKind, StorageError, WriteSeq};
+use crate::types::{GroupName, Term};
+use crate::wire::{PeerState, TermVote};
+
+const TERM_VOTE: &str = "tav.idx";
+const PEERS: &str = "peers.idx";
+const SNAPSHOTS: &str = "snapshots";
+const LOG: &str = "log";
+/// The only file of a log so far; the number leaves room for more.
+const LOG_FILE: &str = "1.log";
+const LOG_FILE_BESIDE: &str = "1.log.tmp";
+/// What a bootstrap makes and removes to see that it may.
+const PROBE: &str = "_test_probe";
+
+/// Which group to open, where, with which log.
+#[derive(Clone, Debug)]
+pub struct StoreConfig {
+    /// The group's own folder.
+    pub dir: PathBuf,
+    /// The group. Its log file is bound to the name.
+    pub group: GroupName,
+    /// Where the log is kept.
+    pub kind: LogKind,
+}
+
+/// What opening a group found in its log file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecoveryReport {
+    /// How many entries the log holds.
+    pub entries: u64,
+    /// How many bytes at the end were cut, as an interrupted write left them. None of them had
+    /// been synced.
+    pub cut_bytes: u64,
+}
+
+/// An open group.
+pub struct OpenedGroup {
+    /// The node's side of the log.
+    pub log: Box<dyn Log>,
+    /// The side that writes.
+    pub store: GroupStore,
+    /// Term and vote as last saved; zero and none when nothing was.
+    pub term_vote: TermVote,
+    /// The peers as last saved; nothing when there is no such file.
+    pub peer_state: Option<PeerState>,
+    /// The last write the log file knows of. The node continues to count after it.
+    pub last_seq: WriteSeq,
+    /// What the log file looked like.
+    pub report: RecoveryReport,
+}
+
+/// Opens a bootstrapped group.
+///
+/// Reads and decides first: when that fails, nothing on the disk has changed. All that it returns
+/// is durable, whatever a process that was killed had left unsynced.
+///
+/// A memory group loses its snapshots here (behaviour.md 3.5, step 6): they say nothing without
+/// the log that followed them.
+///
+/// # Errors
+/// [`StorageError::NoPeerState`] when there is no folder, [`StorageError::NotADirectory`],
+/// [`StorageError::CorruptPeers`], [`StorageError::Damaged`] and [`StorageError::Version`] of the
+/// log file, [`StorageError::CreateSnapshots`], [`StorageError::Io`].
+pub fn open_group(disk: Arc<dyn Disk>, config: &StoreConfig) -> Result<OpenedGroup, StorageError> {
+    let dir = config.dir.as_path();
+    match disk.kind(dir).map_err(StorageError::io("open", dir))? {
+        Some(PathKind::Dir) => {}
+        Some(PathKind::File) => return Err(StorageError::NotADirectory),
+        None => return Err(StorageError::NoPeerState),
+    }
+    let peers_content = small_file::read(&*disk, &dir.join(PEERS))?;
+    let peer_state = peers_content.as_deref().map(decode_peers).transpose()?;
+    let term_vote_content = small_file::read(&*disk, &dir.join(TERM_VOTE))?;
+    let term_vote = decode_term_vote(term_vote_content.as_deref());
+    let log_path = dir.join(LOG).join(LOG_FILE);
+    let found_log = match config.kind {
+        LogKind::Memory => None,
+        LogKind::File => find_log(&*disk, &log_path, &config.group)?,
+    };
+
+    let (mut report, mut last_seq) = (RecoveryReport::default(), WriteSeq::ZERO);
+    let (log, log_writer): (Box<dyn Log>, _) = match config.kind {
+        LogKind::Memory => {
+            drop_snapshots(&*disk, dir)?;
+            (Box::new(MemoryLog::new()), None)
+        }
+        LogKind::File => {
+            let found_log = match found_log {
+                Some(found_log) => found_log,
+                None => create_log(&*disk, dir, &config.group)?,
+            };
+            last_seq = found_log.last_seq();
+            report.entries = found_log.entries();
+            report.cut_bytes = found_log.torn_bytes();
+            let (log, writer) = found_log.begin(&log_path)?;
+            sync_dir(&*disk, &dir.join(LOG))?;
+            (Box::new(log), Some(writer))
+        }
+    };
+    create_dirs(&*disk, &dir.join(SNAPSHOTS))
+        .map_err(|source| StorageError::CreateSnapshots { source })?;
+    sync_dir(&*disk, dir)?;
+    let store = GroupStore {
+        term_vote: SmallFile::new(dir, TERM_VOTE, term_vote_content),
+        peers: SmallFile::new(dir, PEERS, peers_content),
+        dir: dir.into(),
+        log: log_writer,
+        state: StoreState::Good,
+        disk,
+    };
+    Ok(OpenedGroup {
+        log,
+        store,
+        term_vote,
+        peer_state,
+        last_seq,
+        report,
+    })
+}
+
+/// Makes a group's folder and saves its first peers (behaviour.md 3.2, steps 4 and 5), durable at
+/// return. A group that is there already gets these peers and keeps the rest.
+///
+/// # Errors
+/// [`StorageError::CreateDirectory`], [`StorageError::NotADirectory`],
+/// [`StorageError::NotWritable`], [`StorageError::Io`].
+pub fn bootstrap(disk: &dyn Disk, dir: &Path, peers: &PeerState) -> Result<(), StorageError> {
+    if disk.kind(dir).map_err(StorageError::io("open", dir))? == Some(PathKind::File) {
+        return Err(StorageError::NotADirectory);
+    }
+    create_dirs(disk, dir).map_err(|source| StorageError::CreateDirectory { source })?;
+    probe(disk, &dir.join(PROBE)).map_err(|source| StorageError::NotWritable { source })?;
+    let mut file = SmallFile::new(dir, PEERS, None);
+    file.write(disk, peers.encode())?;
+    file.publish(disk)?;
+    sync_dir(disk, dir)?;
+    // The folder may be the work of a process that was killed before it synced the parent.
+    sync_dir(disk, parent_of(dir).unwrap_or(Path::new(".")))
+}
+
+/// The peers saved in a group's folder; nothing when there are none.
+///
+/// # Errors
+/// [`StorageError::CorruptPeers`], [`StorageError::Io`].
+pub fn read_peer_state(disk: &dyn Disk, dir: &Path) -> Result<Option<PeerState>, StorageError> {
+    small_file::read(disk, &dir.join(PEERS))?
+        .as_deref()
+        .map(decode_peers)
+        .transpose()
+}
+
+/// The term and vote saved in a group's folder; zero and none when there are none.
+///
+/// Differs from the server: a file that is there and cannot be read is an error. To take it for
+/// "no vote" could give a second vote in one term.
+///
+/// # Errors
+/// [`StorageError::Io`].
+pub fn read_term_vote(disk: &dyn Disk, dir: &Path) -> Result<TermVote, StorageError> {
+    let content = small_file::read(disk, &dir.join(TERM_VOTE))?;
+    Ok(decode_term_vote(content.as_deref()))
+}
+
+/// Term zero says nothing, whatever the vote beside it.
+fn decode_term_vote(content: Option<&[u8]>) -> TermVote {
+    let saved = content.map(TermVote::decode).unwrap_or_default();
+    if saved.term == Term::ZERO {
+        TermVote::default()
+    } else {
+        saved
+    }
+}
+
+fn decode_peers(content: &[u8]) -> Result<PeerState, StorageError> {
+    PeerState::decode(content).map_err(|_| StorageError::CorruptPeers)
+}
+
+fn probe(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    drop(disk.open(path, OpenMode::Create)?);
+    disk.remove_file(path)
+}
+
+fn find_log(
+    disk: &dyn Disk,
+    path: &Path,
+    group: &GroupName,
+) -> Result<Option<LogFile>, StorageError> {
+    let exists = disk
+        .kind(path)
+        .map_err(StorageError::io("open", path))?
+        .is_some();
+    exists.then(|| LogFile::read(disk, path, group)).transpose()
+}
+
+/// Makes an empty log file, complete before it has its name.
+fn create_log(disk: &dyn Disk, dir: &Path, group: &GroupName) -> Result<LogFile, StorageError> {
+    let log_dir = dir.join(LOG);
+    let (path, beside) = (log_dir.join(LOG_FILE), log_dir.join(LOG_FILE_BESIDE));
+    create_dirs(disk, &log_dir)
+        .and_then(|()| LogFile::create(disk, &beside, group))
+        .and_then(|()| disk.rename(&beside, &path))
+        .map_err(StorageError::io("create", &path))?;
+    LogFile::read(disk, &path, group)
+}
+
+fn drop_snapshots(disk: &dyn Disk, dir: &Path) -> Result<(), StorageError> {
+    let snapshots = dir.join(SNAPSHOTS);
+    found(disk.remove_dir_all(&snapshots))
+        .map(|_| ())
+        .map_err(StorageError::io("remove", &snapshots))
+}
+
+fn sync_dir(disk: &dyn Disk, dir: &Path) -> Result<(), StorageError> {
+    disk.sync_dir(dir).map_err(StorageError::io("sync", dir))
+}
+
+/// What a group wants written, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupWrites {
+    /// The last write of the group that these cover.
+    pub upto: WriteSeq,
+    /// Term and vote, if they changed.
+    pub term_vote: Option<TermVote>,
+    /// The peers, if they changed.
+    pub peers: Option<PeerState>,
+    /// What the log gave out, in the order it did.
+    pub log: Vec<LogWrite>,
+}
+
+impl GroupWrites {
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.term_vote.is_none() && self.peers.is_none() && self.log.is_empty()
+    }
+}
+
+/// The side of an open group that writes. Used by one thread at a time; every call may block.
+///
+/// After a write or sync that failed nothing is known of what is on the disk, so each later one
+/// fails too.
+#[derive(Debug)]
+pub struct GroupStore {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    term_vote: SmallFile,
+    peers: SmallFile,
+    log: Option<LogWriter>,
+    state: StoreState,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum StoreState {
+    Good,
+    Failed,
+    Deleted,
+}
+
+impl GroupStore {
+    /// Writes, without making anything durable.
+    ///
+    /// # Errors
+    /// [`StorageError::Io`]; [`StorageError::Failed`] after an earlier error,
+    /// [`StorageError::Closed`] after a deletion.
+    pub fn write(&mut self, writes: GroupWrites) -> Result<(), StorageError> {
+        self.guarded(|store| {
+            if let Some(term_vote) = writes.term_vote {
+                store.term_vote.write(&*store.disk, term_vote.encode())?;
+            }
+            if let Some(peers) = writes.peers {
+                store.peers.write(&*store.disk, peers.encode())?;
+            }
+            match &mut store.log {
+                Some(log) => log.write(&writes.log),
+                None => Ok(()),
+            }
+        })
+    }
+
+    /// Makes durable what was written: term, vote and peers always, the log if `log`.
+    ///
+    /// # Errors
+    /// As [`GroupStore::write`].
+    pub fn sync(&mut self, log: bool) -> Result<(), StorageError> {
+        self.guarded(|store| {
+            let term_vote = store.term_vote.publish(&*store.disk)?;
+            let peers = store.peers.publish(&*store.disk)?;
+            if term_vote || peers {
+                sync_dir(&*store.disk, &store.dir)?;
+            }
+            match &mut store.log {
+                Some(writer) if log => writer.sync(),
+                _ => Ok(()),
+            }
+        })
+    }
+
+    /// Removes the group's folder, after an error too. Once begun, a crash leaves either the whole
+    /// group or a hidden folder that means nothing.
+    ///
+    /// # Errors
+    /// [`StorageError::Io`].
+    pub fn delete(&mut self) -> Result<(), StorageError> {
+        self.state = StoreState::Deleted;
+        self.log = None;
+        let mut hidden = OsString::from(".");
+        hidden.push(self.dir.file_name().unwrap_or_default());
+        let doomed = self.dir.with_file_name(hidden);
+        let parent = parent_of(&self.dir).unwrap_or(Path::new("."));
+        found(self.disk.remove_dir_all(&doomed))
+            .and_then(|_| found(self.disk.rename(&self.dir, &doomed)))
+            .and_then(|_| self.disk.sync_dir(parent))
+            .and_then(|()| found(self.disk.remove_dir_all(&doomed)))
+            .map(|_| ())
+            .map_err(StorageError::io("delete", &self.dir))
+    }
+
+    /// Where the log is, for messages; nothing for a memory group.
+    #[must_use]
+    pub fn log_path(&self) -> Option<&Path> {
+        self.log.as_ref().map(LogWriter::path)
+    }
+
+    fn guarded(
+        &mut self,
+        act: impl FnOnce(&mut Self) -> Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        match self.state {
+            StoreState::Good => {}
+            StoreState::Failed => return Err(StorageError::Failed),
+            StoreState::Deleted => return Err(StorageError::Closed),
+        }
+        // Set first, so that a panic on the way leaves it set.
+        self.state = StoreState::Failed;
+        act(self)?;
+        self.state = StoreState::Good;
+        Ok(())
+    }
+}
