@@ -1,0 +1,26 @@
+using ZB.MOM.NatsNet.Server.Native;
+
+namespace ZB.MOM.NatsNet.Server.Tests.Boundary;
+
+/// <summary>One trivial call through every layer: the first thing to look at when all is red.</summary>
+public class LibraryTests
+{
+    [Fact]
+    public void AbiVersion_OfTheLoadedLibrary_IsTheOneTheBindingsWereMadeFrom()
+    {
+        uint expected = (NrgConstants.NRG_ABI_MAJOR << 16) | NrgConstants.NRG_ABI_MINOR;
+
+        Interop.nrg_abi_version().ShouldBe(expected);
+    }
+
+    [Fact]
+    public unsafe void LiveObjects_OfAnUnknownKind_IsRefusedAndLeavesTheOutputAlone()
+    {
+        ulong count = 7;
+
+        int status = Interop.nrg_test_live_objects(uint.MaxValue, (IntPtr)(&count));
+
+        status.ShouldBe(NrgConstants.NRG_STATUS_INVALID_ARGUMENT);
+        count.ShouldBe(7UL);
+    }
+}
