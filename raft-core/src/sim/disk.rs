@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::rng::Rng;
@@ -81,12 +81,16 @@ impl Counts {
 pub struct SimDisk(Arc<Mutex<World>>);
 
 type FileId = usize;
+type DirId = usize;
+
+/// The folder `/`.
+const ROOT: DirId = 0;
 
 #[derive(Debug, Default)]
 struct World {
-    /// Every file ever made, by number; a name is only an entry of a folder.
+    /// Every file and folder ever made, by number; a name is only an entry of a folder.
     files: Vec<FileState>,
-    dirs: BTreeMap<PathBuf, DirState>,
+    dirs: Vec<DirState>,
     counts: Counts,
     faults: Vec<Fault>,
     /// After so many changes the machine is gone: every call fails until [`SimDisk::crash`].
@@ -105,7 +109,7 @@ struct Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Entry {
     File(FileId),
-    Dir,
+    Dir(DirId),
 }
 
 type Entries = BTreeMap<String, Entry>;
@@ -137,9 +141,7 @@ impl SimDisk {
     #[must_use]
     pub fn new() -> Self {
         let disk = Self::default();
-        disk.lock()
-            .dirs
-            .insert(PathBuf::from("/"), DirState::default());
+        disk.lock().dirs.push(DirState::default());
         disk
     }
 
@@ -186,11 +188,15 @@ impl SimDisk {
     pub fn snapshot(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let world = self.lock();
         let mut all = BTreeMap::new();
-        for (dir, state) in &world.dirs {
-            for (name, entry) in &state.now {
-                if let Entry::File(id) = entry {
-                    let content = world.files.get(*id).map(|file| file.now.clone());
-                    all.insert(dir.join(name), content.unwrap_or_default());
+        let mut dirs = vec![(PathBuf::from("/"), ROOT)];
+        while let Some((path, id)) = dirs.pop() {
+            for (name, entry) in world.dirs.get(id).iter().flat_map(|dir| &dir.now) {
+                match entry {
+                    Entry::Dir(below) => dirs.push((path.join(name), *below)),
+                    Entry::File(id) => {
+                        let content = world.files.get(*id).map(|file| file.now.clone());
+                        all.insert(path.join(name), content.unwrap_or_default());
+                    }
                 }
             }
         }
@@ -227,28 +233,40 @@ impl World {
         }
     }
 
-    fn dir(&mut self, path: &Path) -> io::Result<&mut DirState> {
-        self.dirs
-            .get_mut(path)
-            .ok_or_else(|| ErrorKind::NotFound.into())
-    }
-
-    fn entry(&mut self, path: &Path) -> io::Result<Option<Entry>> {
-        if path == Path::new("/") {
-            return Ok(Some(Entry::Dir));
+    fn entry(&self, path: &Path) -> io::Result<Option<Entry>> {
+        let mut at = Entry::Dir(ROOT);
+        for component in path.components() {
+            let name = match component {
+                Component::RootDir => continue,
+                Component::Normal(name) => name.to_str().ok_or(ErrorKind::InvalidInput)?,
+                _ => return Err(ErrorKind::InvalidInput.into()),
+            };
+            let Entry::Dir(dir) = at else {
+                return Err(ErrorKind::NotADirectory.into());
+            };
+            match self.dirs.get(dir).and_then(|dir| dir.now.get(name)) {
+                Some(entry) => at = *entry,
+                None => return Ok(None),
+            }
         }
-        let (dir, name) = split(path)?;
-        Ok(self
-            .dirs
-            .get(dir)
-            .and_then(|dir| dir.now.get(&name))
-            .copied())
+        Ok(Some(at))
     }
 
-    fn file(&mut self, path: &Path) -> io::Result<FileId> {
+    fn dir(&mut self, path: &Path) -> io::Result<&mut DirState> {
+        match self.entry(path)? {
+            Some(Entry::Dir(id)) => self
+                .dirs
+                .get_mut(id)
+                .ok_or_else(|| ErrorKind::NotFound.into()),
+            Some(Entry::File(_)) => Err(ErrorKind::NotADirectory.into()),
+            None => Err(ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn file(&self, path: &Path) -> io::Result<FileId> {
         match self.entry(path)? {
             Some(Entry::File(id)) => Ok(id),
-            Some(Entry::Dir) => Err(ErrorKind::IsADirectory.into()),
+            Some(Entry::Dir(_)) => Err(ErrorKind::IsADirectory.into()),
             None => Err(ErrorKind::NotFound.into()),
         }
     }
@@ -259,20 +277,12 @@ impl World {
             .ok_or_else(|| ErrorKind::NotFound.into())
     }
 
-    /// Changes one folder's entries.
-    fn change(&mut self, dir: &Path, act: impl FnOnce(&mut Entries)) -> io::Result<()> {
-        let dir = self.dir(dir)?;
-        dir.unsynced.push(dir.now.clone());
-        act(&mut dir.now);
-        Ok(())
-    }
-
     fn create_file(&mut self, path: &Path) -> io::Result<FileId> {
         let (dir, name) = split(path)?;
         let id = self.files.len();
-        self.change(dir, |entries| {
+        self.dir(dir)?.change(|entries| {
             entries.insert(name, Entry::File(id));
-        })?;
+        });
         self.files.push(FileState::default());
         Ok(id)
     }
@@ -283,35 +293,36 @@ impl World {
         if from_dir != to_dir {
             return Err(ErrorKind::CrossesDevices.into());
         }
-        if self.entry(to)? == Some(Entry::Dir) {
+        if matches!(self.entry(to)?, Some(Entry::Dir(_))) {
             return Err(ErrorKind::AlreadyExists.into());
         }
-        self.change(from_dir, |entries| {
+        self.dir(from_dir)?.change(|entries| {
             entries.remove(&from_name);
             entries.insert(to_name, entry);
-        })?;
-        if entry == Entry::Dir {
-            self.move_dirs(from, to);
-        }
+        });
         Ok(())
     }
 
-    fn move_dirs(&mut self, from: &Path, to: &Path) {
-        let inside: Vec<_> = self
-            .dirs
-            .keys()
-            .filter(|dir| dir.starts_with(from))
-            .cloned()
-            .collect();
-        for dir in inside {
-            if let (Ok(below), Some(state)) = (dir.strip_prefix(from), self.dirs.remove(&dir)) {
-                let moved = if below.as_os_str().is_empty() {
-                    to.into()
-                } else {
-                    to.join(below)
-                };
-                self.dirs.insert(moved, state);
-            }
+    fn remove(&mut self, path: &Path) -> io::Result<()> {
+        let (dir, name) = split(path)?;
+        self.dir(dir)?.change(|entries| {
+            entries.remove(&name);
+        });
+        Ok(())
+    }
+
+    /// Empties a folder and those below it, each a change of its own that a crash may undo.
+    fn empty(&mut self, top: DirId) {
+        let mut doomed = vec![top];
+        while let Some(id) = doomed.pop() {
+            let Some(dir) = self.dirs.get_mut(id) else {
+                continue;
+            };
+            doomed.extend(dir.now.values().filter_map(|entry| match entry {
+                Entry::Dir(below) => Some(*below),
+                Entry::File(_) => None,
+            }));
+            dir.change(BTreeMap::clear);
         }
     }
 
@@ -329,30 +340,23 @@ impl World {
         for file in &mut self.files {
             file.crash(&mut kept);
         }
-        for dir in self.dirs.values_mut() {
+        for dir in &mut self.dirs {
             let at = kept(dir.unsynced.len());
             if let Some(then) = dir.unsynced.get(at) {
                 dir.now = then.clone();
             }
             dir.unsynced.clear();
         }
-        self.drop_lost_dirs();
         self.faults.clear();
         self.changes_left = None;
         self.boot += 1;
     }
+}
 
-    /// Forgets folders that no entry names any more, and makes the empty ones an entry promises.
-    fn drop_lost_dirs(&mut self) {
-        let mut named = vec![PathBuf::from("/")];
-        let mut reached = BTreeMap::new();
-        while let Some(path) = named.pop() {
-            let state = self.dirs.remove(&path).unwrap_or_default();
-            let below = state.now.iter().filter(|(_, entry)| **entry == Entry::Dir);
-            named.extend(below.map(|(name, _)| path.join(name)));
-            reached.insert(path, state);
-        }
-        self.dirs = reached;
+impl DirState {
+    fn change(&mut self, act: impl FnOnce(&mut Entries)) {
+        self.unsynced.push(self.now.clone());
+        act(&mut self.now);
     }
 }
 
@@ -466,7 +470,7 @@ impl Disk for SimDisk {
         let entry = self.lock().entry(path)?;
         Ok(entry.map(|entry| match entry {
             Entry::File(_) => PathKind::File,
-            Entry::Dir => PathKind::Dir,
+            Entry::Dir(_) => PathKind::Dir,
         }))
     }
 
@@ -481,10 +485,11 @@ impl Disk for SimDisk {
             return Err(ErrorKind::AlreadyExists.into());
         }
         let (dir, name) = split(path)?;
-        world.change(dir, |entries| {
-            entries.insert(name, Entry::Dir);
-        })?;
-        world.dirs.insert(path.into(), DirState::default());
+        let id = world.dirs.len();
+        world.dir(dir)?.change(|entries| {
+            entries.insert(name, Entry::Dir(id));
+        });
+        world.dirs.push(DirState::default());
         Ok(())
     }
 
@@ -498,22 +503,18 @@ impl Disk for SimDisk {
         let mut world = self.lock();
         world.enter(Op::Entry)?;
         world.file(path)?;
-        let (dir, name) = split(path)?;
-        world.change(dir, |entries| {
-            entries.remove(&name);
-        })
+        world.remove(path)
     }
 
     fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
         let mut world = self.lock();
         world.enter(Op::Entry)?;
-        world.dir(path)?;
-        let (dir, name) = split(path)?;
-        world.change(dir, |entries| {
-            entries.remove(&name);
-        })?;
-        world.dirs.retain(|dir, _| !dir.starts_with(path));
-        Ok(())
+        match world.entry(path)? {
+            Some(Entry::Dir(id)) => world.empty(id),
+            Some(Entry::File(_)) => return Err(ErrorKind::NotADirectory.into()),
+            None => return Err(ErrorKind::NotFound.into()),
+        }
+        world.remove(path)
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
