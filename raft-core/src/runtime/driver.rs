@@ -1,0 +1,350 @@
+//! One shard's thread: inputs in, a turn, outputs out, and sleep.
+
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
+
+use super::core::Core;
+use super::handle::NodeInner;
+use super::io::IoThread;
+use super::link::{Control, Inbox, Link};
+use super::logs::{LogLevel, LogRecord};
+use super::loopback::{Hub, Member, Router, Sender};
+use super::metrics::ShardCounted;
+use crate::node::{Output, SubscriptionId};
+use crate::shard::{Delivery, Event, Shard, SlotId, SyncBatch};
+use crate::time::Instant;
+use crate::wire::Subject;
+
+/// Turns between two looks at the inbox, so that nodes busy with each other do not shut out the
+/// rest of the world.
+const TURNS_PER_LOOK: usize = 32;
+
+/// How long the shard looks for news before it sleeps, after it had some. A sleep and a wake-up
+/// cost more than a commit among local nodes.
+const SPIN: Duration = Duration::from_micros(20);
+
+/// What runs on a shard's thread.
+pub(super) struct Driver {
+    core: Arc<Core>,
+    number: usize,
+    link: Arc<Link>,
+    counted: Arc<ShardCounted>,
+    shard: Shard,
+    /// By slot index.
+    places: Vec<Option<Place>>,
+    routers: Vec<Router>,
+    /// By root index.
+    io: Vec<Option<IoThread>>,
+    /// Messages for other shards, gathered over a turn.
+    outgoing: Vec<(Arc<Link>, Vec<Delivery>)>,
+    inbox: Inbox,
+    /// Who waits for its node to be in place.
+    inserted: Vec<SyncSender<()>>,
+    shutting_down: bool,
+}
+
+/// A node as its thread knows it.
+struct Place {
+    node: Arc<NodeInner>,
+    router: usize,
+    subscriptions: Vec<(SubscriptionId, Subject)>,
+}
+
+impl Driver {
+    pub(super) fn new(
+        core: Arc<Core>,
+        number: usize,
+        link: Arc<Link>,
+        counted: Arc<ShardCounted>,
+    ) -> Self {
+        Self {
+            core,
+            number,
+            link,
+            counted,
+            shard: Shard::new(),
+            places: Vec::new(),
+            routers: Vec::new(),
+            io: Vec::new(),
+            outgoing: Vec::new(),
+            inbox: Inbox::default(),
+            inserted: Vec::new(),
+            shutting_down: false,
+        }
+    }
+
+    /// Runs until the runtime is shut down and the last node has left.
+    pub(super) async fn run(mut self) {
+        while !(self.shutting_down && self.shard.is_empty()) {
+            if self.round() || self.spin() {
+                continue;
+            }
+            let deadline = self.shard.next_deadline();
+            let now = self.core.clock.now();
+            if deadline.is_some_and(|at| at <= now) || !self.link.fall_asleep(deadline) {
+                continue;
+            }
+            match deadline {
+                Some(at) if !self.core.clock.is_manual() => {
+                    // The time being up is as good a reason to wake as the bell.
+                    let _ = tokio::time::timeout(at.since(now), self.link.rung()).await;
+                }
+                _ => self.link.rung().await,
+            }
+            self.link.wake_up();
+        }
+    }
+
+    /// Looks for news for a little while; whether there is some.
+    fn spin(&self) -> bool {
+        if self.core.clock.is_manual() {
+            return false;
+        }
+        let until = self.core.clock.now().after(SPIN);
+        loop {
+            for _ in 0..64 {
+                if self.link.is_filled() {
+                    return true;
+                }
+                std::hint::spin_loop();
+            }
+            if self.core.clock.now() >= until {
+                return false;
+            }
+        }
+    }
+
+    /// Takes what arrived and turns until all is quiet or it is time to look again; whether
+    /// anything happened.
+    fn round(&mut self) -> bool {
+        let mut busy = self.drain_inbox();
+        for _ in 0..TURNS_PER_LOOK {
+            let now = self.core.clock.now();
+            let due = self.shard.next_deadline().is_some_and(|at| at <= now);
+            if !due && !self.shard.wants_turn() {
+                break;
+            }
+            busy = true;
+            self.shard.turn(now);
+            self.carry_out(now);
+        }
+        if busy {
+            self.counted
+                .store(self.shard.leaders(), self.shard.counters());
+        }
+        for inserted in self.inserted.drain(..) {
+            // Who started the node may have given up; the node runs all the same.
+            let _ = inserted.try_send(());
+        }
+        busy
+    }
+
+    fn drain_inbox(&mut self) -> bool {
+        let mut inbox = std::mem::take(&mut self.inbox);
+        self.link.take(&mut inbox);
+        let any = !inbox.is_empty();
+        for control in inbox.control.drain(..) {
+            self.control(control);
+        }
+        for done in inbox.synced.drain(..) {
+            self.shard.handle_synced(done);
+        }
+        for delivery in inbox.mail.drain(..) {
+            self.shard.deliver(delivery);
+        }
+        for slot in inbox.touched.drain(..) {
+            self.shard.touch(slot);
+        }
+        self.inbox = inbox;
+        any
+    }
+
+    fn control(&mut self, control: Control) {
+        match control {
+            Control::Insert(node, inserted) => {
+                if self.shutting_down {
+                    return;
+                }
+                let slot = self.shard.insert(Arc::clone(&node.slot));
+                let router = self.router(node.transport.hub());
+                if self.places.len() <= slot.index() {
+                    self.places.resize_with(slot.index() + 1, || None);
+                }
+                if let Some(place) = self.places.get_mut(slot.index()) {
+                    *place = Some(Place {
+                        node,
+                        router,
+                        subscriptions: Vec::new(),
+                    });
+                }
+                self.inserted.push(inserted);
+            }
+            Control::Tick => {}
+            Control::ShutDown => self.shutting_down = true,
+        }
+    }
+
+    fn router(&mut self, hub: &Arc<Hub>) -> usize {
+        let known = self
+            .routers
+            .iter()
+            .position(|router| Arc::ptr_eq(router.hub(), hub));
+        known.unwrap_or_else(|| {
+            self.routers.push(Router::new(Arc::clone(hub)));
+            self.routers.len() - 1
+        })
+    }
+
+    /// Does what the nodes asked for in a turn.
+    fn carry_out(&mut self, now: Instant) {
+        while let Some((slot, output)) = self.shard.poll_send() {
+            self.transport(slot, output);
+        }
+        for (link, mail) in &mut self.outgoing {
+            if !mail.is_empty() {
+                link.push(|inbox| inbox.mail.append(mail));
+            }
+        }
+        while let Some(batch) = self.shard.poll_sync() {
+            self.submit(batch);
+        }
+        while let Some(event) = self.shard.poll_event() {
+            self.event(event, now);
+        }
+    }
+
+    fn transport(&mut self, slot: SlotId, output: Output) {
+        let Some(place) = self.places.get_mut(slot.index()).and_then(Option::as_mut) else {
+            return;
+        };
+        let Some(router) = self.routers.get_mut(place.router) else {
+            return;
+        };
+        match output {
+            Output::Publish {
+                subject,
+                reply,
+                payload,
+            } => {
+                let from = Sender {
+                    link: &self.link,
+                    slot,
+                    peer: &place.node.peer,
+                };
+                let (shard, outgoing) = (&mut self.shard, &mut self.outgoing);
+                router.publish(from, &subject, reply, payload, |link, delivery| {
+                    if Arc::ptr_eq(link, from.link) {
+                        shard.deliver(delivery);
+                    } else {
+                        queue(outgoing, link, delivery);
+                    }
+                });
+            }
+            Output::Subscribe { id, subject } => {
+                let (link, peer) = (Arc::clone(&self.link), Arc::clone(&place.node.peer));
+                router.hub().subscribe(
+                    &subject,
+                    Member {
+                        link,
+                        slot,
+                        id,
+                        peer,
+                    },
+                );
+                place.subscriptions.push((id, subject));
+            }
+            Output::Unsubscribe { id, subject } => {
+                router.hub().unsubscribe(&subject, (&self.link, slot), id);
+                place.subscriptions.retain(|(live, _)| *live != id);
+            }
+        }
+    }
+
+    fn submit(&mut self, batch: SyncBatch) {
+        let root = batch.root.index();
+        if self.io.len() <= root {
+            self.io.resize_with(root + 1, || None);
+        }
+        let Some(place) = self.io.get_mut(root) else {
+            return;
+        };
+        if place.is_none() {
+            match IoThread::start(&self.core, self.number, root, &self.link) {
+                Ok(thread) => *place = Some(thread),
+                Err(error) => {
+                    self.core
+                        .log(LogLevel::Error, format!("no thread for the disk: {error}"));
+                }
+            }
+        }
+        self.core.activity.enter();
+        let refused = match place {
+            Some(thread) => thread.submit(batch).err(),
+            None => Some(batch),
+        };
+        if let Some(batch) = refused {
+            // Without its thread the disk is reached from here: slow, but nothing is lost.
+            self.shard.handle_synced(batch.run(true));
+            self.core.activity.leave();
+        }
+    }
+
+    fn event(&mut self, event: Event, now: Instant) {
+        match event {
+            Event::Signals { slot, bits } => {
+                if let Some(Some(place)) = self.places.get(slot.index()) {
+                    place.node.raise(bits);
+                }
+            }
+            Event::Log { slot, record } => {
+                let Some(Some(Place { node, .. })) = self.places.get(slot.index()) else {
+                    return;
+                };
+                self.core.push_log(LogRecord {
+                    level: record.level,
+                    unix_nanos: self.core.clock.unix_nanos(now),
+                    token: node.token,
+                    group: Some(node.group.clone()),
+                    term: record.term,
+                    index: record.index,
+                    text: record.text,
+                });
+            }
+            Event::Removed { slot, .. } => {
+                let place = self.places.get_mut(slot.index()).and_then(Option::take);
+                let Some(Place {
+                    node,
+                    router,
+                    subscriptions,
+                }) = place
+                else {
+                    return;
+                };
+                if let Some(router) = self.routers.get(router) {
+                    for (id, subject) in subscriptions {
+                        router.hub().unsubscribe(&subject, (&self.link, slot), id);
+                    }
+                }
+                node.ended();
+            }
+        }
+    }
+}
+
+impl Drop for Driver {
+    /// Also when the driver's own code panics: nobody may wait for an answer that never comes.
+    fn drop(&mut self) {
+        self.link.end();
+    }
+}
+
+fn queue(outgoing: &mut Vec<(Arc<Link>, Vec<Delivery>)>, link: &Arc<Link>, delivery: Delivery) {
+    match outgoing
+        .iter_mut()
+        .find(|(known, _)| Arc::ptr_eq(known, link))
+    {
+        Some((_, mail)) => mail.push(delivery),
+        None => outgoing.push((Arc::clone(link), vec![delivery])),
+    }
+}

@@ -1,0 +1,601 @@
+//! What an application holds of a node.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::Transport;
+use super::core::Core;
+use super::link::Link;
+use super::loopback::PeerLink;
+use super::metrics::add;
+use super::ready::{Entry as ReadyEntry, STOPPED};
+use crate::config::SyncPolicy;
+use crate::node::{
+    AdjustError, CampaignError, Committed, LeadChange, Node, NodeStatus, PauseError, PeerStatus,
+    Proposal, ProposeError, Role, StepDownError,
+};
+use crate::shard::{Slot, lock};
+use crate::storage::StorageError;
+use crate::types::{Entry, EntryType, GroupName, Index, PeerId, Term};
+
+/// Entries up to this size need no further check before they are queued; larger ones ask the
+/// node, which knows the limits.
+const UNCHECKED_BYTES_MAX: usize = 64 * 1024;
+
+/// How often, and how long each time, a node that falls behind is looked at again before it is
+/// called unhealthy (behaviour.md 12.1).
+const HEALTH_CHECKS: u32 = 10;
+const HEALTH_CHECK_EVERY: Duration = Duration::from_millis(1);
+
+/// A running node. Clones are the same node; every method may be called from any thread.
+///
+/// A command takes the node's lock for a moment, never while a disk works. Role, term and leader
+/// are read without it. Once the node has stopped, commands are refused and readings stay.
+#[derive(Clone, Debug)]
+pub struct NodeHandle(pub(super) Arc<NodeInner>);
+
+/// A node with everything around it in a runtime.
+pub(crate) struct NodeInner {
+    pub(super) core: Arc<Core>,
+    pub(super) link: Arc<Link>,
+    pub(super) slot: Arc<Slot>,
+    pub(super) peer_id: PeerId,
+    pub(super) group: GroupName,
+    pub(super) token: u64,
+    pub(super) created: u64,
+    pub(super) transport: Transport,
+    pub(super) peer: Arc<PeerLink>,
+    ready: Arc<ReadyEntry>,
+    deleted: AtomicBool,
+    stopped: Mutex<bool>,
+    stopped_changed: Condvar,
+}
+
+/// What a node is in its runtime, for [`NodeInner::new`].
+pub(super) struct Identity {
+    pub(super) peer_id: PeerId,
+    pub(super) group: GroupName,
+    pub(super) token: u64,
+}
+
+impl std::fmt::Debug for NodeInner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node")
+            .field("peer_id", &self.peer_id)
+            .field("group", &self.group)
+            .field("token", &self.token)
+            .finish_non_exhaustive()
+    }
+}
+
+impl NodeInner {
+    pub(super) fn new(
+        core: &Arc<Core>,
+        link: &Arc<Link>,
+        slot: Arc<Slot>,
+        identity: Identity,
+        transport: Transport,
+    ) -> Arc<Self> {
+        let Identity {
+            peer_id,
+            group,
+            token,
+        } = identity;
+        let peer = transport.hub().peer(peer_id);
+        Arc::new(Self {
+            core: Arc::clone(core),
+            link: Arc::clone(link),
+            slot,
+            peer_id,
+            group,
+            token,
+            created: core.clock.unix_nanos(core.clock.now()),
+            transport,
+            peer,
+            ready: ReadyEntry::new(token),
+            deleted: AtomicBool::new(false),
+            stopped: Mutex::new(false),
+            stopped_changed: Condvar::new(),
+        })
+    }
+
+    /// What it is registered under.
+    pub(super) fn key(&self) -> (PeerId, GroupName) {
+        (self.peer_id, self.group.clone())
+    }
+
+    /// Tells the host.
+    pub(super) fn raise(&self, bits: u32) {
+        self.core.ready.raise(&self.ready, bits);
+    }
+
+    /// The node has left its shard.
+    pub(super) fn ended(self: &Arc<Self>) {
+        self.core.unregister(self);
+        self.core.counted.groups.fetch_sub(1, Ordering::Relaxed);
+        self.core.ready.raise_last(&self.ready, STOPPED);
+        *lock(&self.stopped) = true;
+        self.stopped_changed.notify_all();
+    }
+
+    /// Runs a command and lets the shard see what came of it; none if the node has failed.
+    fn command<R>(&self, run: impl FnOnce(&mut Node) -> R) -> Option<R> {
+        let (result, after) = self.slot.command(run).ok()?;
+        self.raise(after.signals);
+        self.link.touch(&self.slot);
+        Some(result)
+    }
+
+    pub(super) fn stop(&self) {
+        // A node that failed has left, or is about to.
+        let _ = self.command(Node::stop);
+    }
+
+    pub(super) fn thaw(&self) {
+        self.slot.thaw();
+        let slot = self.slot.id();
+        self.link.push(|inbox| inbox.touched.push(slot));
+    }
+
+    /// Sets something in the node that concerns the runtime as a whole.
+    pub(super) fn adjust(&self, run: impl FnOnce(&mut Node)) {
+        // Frozen or failed nodes are adjusted like the others: nothing here waits for a thaw.
+        if self.slot.inspect(run).is_ok() {
+            self.link.touch(&self.slot);
+        }
+    }
+}
+
+/// Identity and readings without a lock.
+impl NodeHandle {
+    /// The server it runs on.
+    #[must_use]
+    pub fn peer_id(&self) -> PeerId {
+        self.0.peer_id
+    }
+
+    /// Its group.
+    #[must_use]
+    pub fn group(&self) -> &GroupName {
+        &self.0.group
+    }
+
+    /// The host's number for it.
+    #[must_use]
+    pub fn token(&self) -> u64 {
+        self.0.token
+    }
+
+    /// When it was started, in nanoseconds since 1970.
+    #[must_use]
+    pub fn created(&self) -> u64 {
+        self.0.created
+    }
+
+    /// Its role.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.0.slot.published().role()
+    }
+
+    /// Leader, and the application has processed its first entry.
+    #[must_use]
+    pub fn is_leader(&self) -> bool {
+        self.0.slot.published().is_leader()
+    }
+
+    /// Its term.
+    #[must_use]
+    pub fn term(&self) -> Term {
+        self.0.slot.published().term()
+    }
+
+    /// The leader it believes in.
+    #[must_use]
+    pub fn leader(&self) -> Option<PeerId> {
+        self.0.slot.published().leader()
+    }
+
+    /// Its backlog is over the limit.
+    #[must_use]
+    pub fn is_overrun(&self) -> bool {
+        self.0.slot.published().is_overrun()
+    }
+
+    /// Stopped or failed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.role() == Role::Closed
+    }
+
+    /// The policy its log is synced by.
+    #[must_use]
+    pub fn sync_policy(&self) -> SyncPolicy {
+        self.0.core.config.sync
+    }
+
+    /// What its code panicked with, if it did.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        self.0.slot.fault().map(str::to_owned)
+    }
+}
+
+/// Proposing.
+impl NodeHandle {
+    /// Proposes one entry of application data in `term`. Taken is not committed: the entry may
+    /// still be lost with the leadership.
+    ///
+    /// # Errors
+    /// [`ProposeError::NotLeader`] when this node does not lead `term` or is overrun,
+    /// [`ProposeError::Closed`], [`ProposeError::Failed`], [`ProposeError::TooLarge`].
+    pub fn propose(&self, term: Term, data: Bytes) -> Result<(), ProposeError> {
+        self.propose_all(term, data.len(), std::iter::once(Entry::normal(data)))
+    }
+
+    /// Proposes entries in `term`: all of them, next to each other, or none.
+    ///
+    /// # Errors
+    /// As [`NodeHandle::propose`].
+    pub fn propose_batch(&self, term: Term, entries: Vec<Entry>) -> Result<(), ProposeError> {
+        let plain = |entry: &Entry| entry.kind == EntryType::Normal;
+        let largest = match entries.iter().all(plain) {
+            true => entries
+                .iter()
+                .map(|entry| entry.data.len())
+                .max()
+                .unwrap_or(0),
+            false => usize::MAX,
+        };
+        self.propose_all(term, largest, entries.into_iter())
+    }
+
+    /// Proposes entries of application data cut out of one buffer, `lengths` long each.
+    ///
+    /// # Errors
+    /// As [`NodeHandle::propose`]; [`ProposeError::TooLarge`] also when the lengths do not add up
+    /// to the buffer's.
+    pub fn propose_slices(
+        &self,
+        term: Term,
+        packed: Bytes,
+        lengths: &[u32],
+    ) -> Result<(), ProposeError> {
+        let total = lengths
+            .iter()
+            .try_fold(0_usize, |sum, len| sum.checked_add(*len as usize));
+        if total != Some(packed.len()) {
+            let have = total.unwrap_or(usize::MAX);
+            return Err(ProposeError::TooLarge {
+                have,
+                max: packed.len(),
+            });
+        }
+        let largest = lengths.iter().max().map_or(0, |len| *len as usize);
+        let mut rest = packed;
+        let cut = lengths
+            .iter()
+            .map(|len| Entry::normal(rest.split_to(*len as usize)));
+        self.propose_all(term, largest, cut)
+    }
+
+    fn propose_all(
+        &self,
+        term: Term,
+        largest: usize,
+        entries: impl Iterator<Item = Entry>,
+    ) -> Result<(), ProposeError> {
+        let Self(inner) = self;
+        let open = term != Term::ZERO && inner.slot.published().accepting() == term;
+        if open && largest <= UNCHECKED_BYTES_MAX {
+            let proposal = |entry| Proposal {
+                term,
+                entry,
+                reply: None,
+            };
+            inner.slot.push_proposals(entries.map(proposal));
+            inner.link.touch(&inner.slot);
+            return Ok(());
+        }
+        let outcome = inner
+            .slot
+            .command_after_proposals(|node| node.propose_batch(term, entries));
+        let Ok((outcome, after)) = outcome else {
+            add(&inner.core.counted.proposals_refused, 1);
+            return Err(ProposeError::Closed);
+        };
+        inner.raise(after.signals);
+        inner.link.touch(&inner.slot);
+        outcome
+    }
+
+    /// Proposes here when leading, otherwise sends the data to the leader and forgets it.
+    ///
+    /// # Errors
+    /// As [`NodeHandle::propose`] when leading.
+    pub fn forward_proposal(&self, data: Bytes) -> Result<(), ProposeError> {
+        self.0
+            .command(|node| node.forward_proposal(data))
+            .unwrap_or(Err(ProposeError::Closed))
+    }
+}
+
+/// Applying.
+impl NodeHandle {
+    /// Takes what is committed, in order: up to `max_entries` items and about `max_bytes`, at
+    /// least one item if there is any.
+    #[must_use]
+    pub fn take_applied(&self, max_entries: usize, max_bytes: usize) -> Vec<Committed> {
+        let Self(inner) = self;
+        let taken = inner
+            .slot
+            .command(|node| node.take_applied(max_entries, max_bytes));
+        let Ok((taken, after)) = taken else {
+            return Vec::new();
+        };
+        inner.raise(after.signals);
+        add(&inner.core.counted.applied, taken.len() as u64);
+        taken
+    }
+
+    /// How many items wait to be taken.
+    #[must_use]
+    pub fn apply_len(&self) -> usize {
+        self.0.slot.peek(Node::apply_len)
+    }
+
+    /// The application worked through everything up to `index` and is done, for good, with
+    /// everything up to `applied`. How many entries and about how many bytes a snapshot would
+    /// now free.
+    pub fn processed(&self, index: Index, applied: Index) -> (u64, u64) {
+        let now = self.0.core.clock.now();
+        let outcome = self.0.slot.command(|node| {
+            let freed = node.processed(index, applied, now);
+            (freed, node.wants_turn())
+        });
+        let Ok(((freed, wants_turn), after)) = outcome else {
+            return (0, 0);
+        };
+        self.0.raise(after.signals);
+        // It only moves marks: the shard need not look, unless there is something else to do.
+        if wants_turn {
+            self.0.link.touch(&self.0.slot);
+        }
+        freed
+    }
+
+    /// The newest change of leadership not taken yet.
+    #[must_use]
+    pub fn take_lead_change(&self) -> Option<LeadChange> {
+        self.0.slot.command(Node::take_lead_change).ok()?.0
+    }
+
+    /// Holds committed entries back until [`NodeHandle::resume_apply`].
+    ///
+    /// # Errors
+    /// [`PauseError::AlreadyLeader`]: a leader has to step down first.
+    pub fn pause_apply(&self) -> Result<(), PauseError> {
+        let now = self.0.core.clock.now();
+        self.0
+            .command(|node| node.pause_apply(now))
+            .unwrap_or(Ok(()))
+    }
+
+    /// Hands on what was held back and goes on applying.
+    pub fn resume_apply(&self) {
+        let now = self.0.core.clock.now();
+        let _ = self.0.command(|node| node.resume_apply(now));
+    }
+}
+
+/// State.
+impl NodeHandle {
+    /// One consistent picture. A failed node shows what it was, but closed.
+    #[must_use]
+    pub fn status(&self) -> NodeStatus {
+        let now = self.0.core.clock.now();
+        let mut status = self.0.slot.peek(|node| node.status(now));
+        if let Some(fault) = self.0.slot.fault() {
+            status.role = Role::Closed;
+            status.is_leader = false;
+            status.fatal = Some(fault.to_owned());
+        }
+        status
+    }
+
+    /// The members as this node sees them.
+    #[must_use]
+    pub fn peers(&self) -> Vec<PeerStatus> {
+        let now = self.0.core.clock.now();
+        self.0.slot.peek(|node| node.peers(now))
+    }
+
+    /// When `peer` was last heard from, in nanoseconds since 1970.
+    #[must_use]
+    pub fn last_heard(&self, peer: PeerId) -> Option<u64> {
+        let heard = self.0.slot.peek(|node| node.last_heard(peer))?;
+        Some(self.0.core.clock.unix_nanos(heard))
+    }
+
+    /// The write error or other failure that closed the node.
+    #[must_use]
+    pub fn write_error(&self) -> Option<String> {
+        self.0
+            .slot
+            .peek(|node| node.fatal_error().map(ToString::to_string))
+    }
+
+    /// Whether the node is up to date, or catching up while we look: waits up to ten milliseconds
+    /// for its applies to get closer (server: `Healthy`).
+    #[must_use]
+    pub fn check_health(&self) -> bool {
+        let start = match self.health() {
+            Health::Settled(healthy) => return healthy,
+            Health::Behind(lag) => lag,
+        };
+        for _ in 0..HEALTH_CHECKS {
+            // Nothing tells when applies advance; a stop ends the wait.
+            if self.wait_stopped(Some(HEALTH_CHECK_EVERY)) {
+                return false;
+            }
+            match self.health() {
+                Health::Settled(healthy) => return healthy,
+                Health::Behind(lag) if lag < start => return true,
+                Health::Behind(_) => {}
+            }
+        }
+        false
+    }
+
+    fn health(&self) -> Health {
+        if self.is_closed() {
+            return Health::Settled(false);
+        }
+        let now = self.0.core.clock.now();
+        self.0.slot.peek(
+            |node| match (node.is_current_but_for_applies(now), node.lag()) {
+                (Some(current), _) => Health::Settled(current),
+                (None, 0) => Health::Settled(true),
+                (None, lag) => Health::Behind(lag),
+            },
+        )
+    }
+}
+
+enum Health {
+    Settled(bool),
+    Behind(u64),
+}
+
+/// Leading.
+impl NodeHandle {
+    /// Gives up the leadership, to `preferred` if it is given.
+    ///
+    /// # Errors
+    /// [`StepDownError`]; nothing happened then.
+    pub fn step_down(&self, preferred: &[PeerId]) -> Result<(), StepDownError> {
+        let now = self.0.core.clock.now();
+        let outcome = self.0.command(|node| node.step_down(preferred, now));
+        outcome.unwrap_or(Err(StepDownError::NotLeader))
+    }
+
+    /// Asks for the leadership soon, or at once.
+    ///
+    /// # Errors
+    /// [`CampaignError`]; nothing happened then.
+    pub fn campaign(&self, immediately: bool) -> Result<(), CampaignError> {
+        let now = self.0.core.clock.now();
+        let outcome = self.0.command(|node| node.campaign(immediately, now));
+        outcome.unwrap_or(Err(CampaignError::Closed))
+    }
+
+    /// Enters or leaves observer mode.
+    pub fn set_observer(&self, observer: bool) {
+        let now = self.0.core.clock.now();
+        let _ = self.0.command(|node| node.set_observer(observer, now));
+    }
+
+    /// Sets the size of a cluster that never had a leader.
+    ///
+    /// # Errors
+    /// [`AdjustError::Established`] once a leader was known.
+    pub fn adjust_boot_cluster_size(&self, size: u32) -> Result<(), AdjustError> {
+        let outcome = self.0.command(|node| node.adjust_boot_cluster_size(size));
+        outcome.unwrap_or(Err(AdjustError::NotLeader))
+    }
+
+    /// Sets the size of a running cluster and announces it.
+    ///
+    /// # Errors
+    /// [`AdjustError::NotLeader`].
+    pub fn adjust_cluster_size(&self, size: u32) -> Result<(), AdjustError> {
+        let now = self.0.core.clock.now();
+        let outcome = self.0.command(|node| node.adjust_cluster_size(size, now));
+        outcome.unwrap_or(Err(AdjustError::NotLeader))
+    }
+}
+
+/// Ending.
+impl NodeHandle {
+    /// Stops the node: it answers nothing from now on. The STOPPED event follows once it has
+    /// left its shard.
+    pub fn stop(&self) {
+        self.0.stop();
+    }
+
+    /// Waits until the node has left its shard; false when the time is up.
+    pub fn wait_stopped(&self, timeout: Option<Duration>) -> bool {
+        let stopped = lock(&self.0.stopped);
+        let changed = &self.0.stopped_changed;
+        let running = |stopped: &mut bool| !*stopped;
+        match timeout {
+            None => {
+                let stopped = changed.wait_while(stopped, running);
+                *stopped.unwrap_or_else(PoisonError::into_inner)
+            }
+            Some(timeout) => {
+                let waited = changed.wait_timeout_while(stopped, timeout, running);
+                *waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        }
+    }
+
+    /// Stops the node, waits for it and removes its folder. Blocks on the disk. Until it returns
+    /// no other node of the group can be started on this server.
+    ///
+    /// # Errors
+    /// [`StorageError::Io`]; [`StorageError::Closed`] when the node had stopped before and its
+    /// group is in other hands by now.
+    pub fn delete(&self) -> Result<(), StorageError> {
+        let Self(inner) = self;
+        if !inner.core.hold_for_deletion(inner) {
+            return Err(StorageError::Closed);
+        }
+        self.stop();
+        self.wait_stopped(None);
+        let outcome = lock(inner.slot.store()).delete();
+        if outcome.is_ok() {
+            inner.deleted.store(true, Ordering::Release);
+        }
+        inner.core.release(&inner.key());
+        outcome
+    }
+
+    /// Whether [`NodeHandle::delete`] has removed the folder.
+    #[must_use]
+    pub fn is_deleted(&self) -> bool {
+        self.0.deleted.load(Ordering::Acquire)
+    }
+}
+
+/// Standing still.
+impl NodeHandle {
+    /// Lets the node's messages, timers and commands wait until [`NodeHandle::unfreeze`]. What
+    /// is read without its lock stays readable.
+    pub fn freeze(&self) {
+        self.0.slot.freeze();
+    }
+
+    /// Lets the node go on.
+    pub fn unfreeze(&self) {
+        self.0.thaw();
+    }
+
+    /// Runs a test call on the node, frozen or not.
+    ///
+    /// # Errors
+    /// [`Faulted`](crate::shard::Faulted) when the node has failed.
+    #[cfg(feature = "testing")]
+    pub fn with_node<R>(
+        &self,
+        run: impl FnOnce(&mut Node) -> R,
+    ) -> Result<R, crate::shard::Faulted> {
+        let (result, after) = self.0.slot.inspect(run)?;
+        self.0.raise(after.signals);
+        self.0.link.touch(&self.0.slot);
+        Ok(result)
+    }
+}
