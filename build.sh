@@ -270,7 +270,6 @@ target_test() {
     test_c
     test_dotnet
     stress_dotnet
-    test_programs
     judge_parity
     say "closing lines"
     cat "$results"/*.closing
@@ -342,17 +341,6 @@ run_suite() {
         --blame-hang-timeout 5m --blame-hang-dump-type mini "${@:2}" || suite_exit=$?
 }
 
-# Whole programs: every script there is in tests/cluster.
-test_programs() {
-    local script
-    for script in tests/cluster/*.sh; do
-        [[ -e $script ]] || continue
-        say "$script"
-        bash "$script"
-        echo "$script: passed" >>"$results/7-programs.closing"
-    done
-}
-
 judge() { target/debug/judge "$@"; }
 
 # --- parity ----------------------------------------------------------------------------------
@@ -367,7 +355,7 @@ judge_parity() {
     say "parity"
     mkdir -p "$results"
     judge parity tests/parity.toml "$results/suite.trx" docs/parity.md |
-        tee "$results/8-parity.closing"
+        tee "$results/7-parity.closing"
 }
 
 # --- run, bench ------------------------------------------------------------------------------
