@@ -355,3 +355,226 @@ impl GroupStore {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::storage::RealDisk;
+    use crate::types::{Index, PeerId};
+
+    fn peers(cluster_size: u32) -> PeerState {
+        PeerState {
+            cluster_size,
+            peers: vec![PeerId::from_server_name("a")],
+            domain_ext: 0,
+        }
+    }
+
+    fn config(dir: &Path, kind: LogKind) -> StoreConfig {
+        StoreConfig {
+            dir: dir.into(),
+            group: GroupName::new("G").unwrap(),
+            kind,
+        }
+    }
+
+    fn open(dir: &Path, kind: LogKind) -> Result<OpenedGroup, StorageError> {
+        open_group(Arc::new(RealDisk), &config(dir, kind))
+    }
+
+    fn names(dir: &Path) -> Vec<String> {
+        RealDisk.list(dir).unwrap()
+    }
+
+    #[test]
+    fn bootstrap_makes_the_folder_and_saves_the_peers() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("a/b/G");
+
+        bootstrap(&RealDisk, &dir, &peers(3)).unwrap();
+
+        assert_eq!(names(&dir), ["peers.idx"]);
+        assert_eq!(read_peer_state(&RealDisk, &dir).unwrap(), Some(peers(3)));
+        assert_eq!(
+            read_term_vote(&RealDisk, &dir).unwrap(),
+            TermVote::default()
+        );
+    }
+
+    #[test]
+    fn bootstrap_refuses_what_is_no_folder_in_the_words_of_the_server() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("f");
+        fs::write(&file, b"x").unwrap();
+
+        let itself = bootstrap(&RealDisk, &file, &peers(3)).unwrap_err();
+        let below = bootstrap(&RealDisk, &file.join("G"), &peers(3)).unwrap_err();
+
+        assert_eq!(
+            itself.to_string(),
+            "raft: storage directory is not a directory"
+        );
+        assert!(below.to_string().starts_with("could not open "), "{below}");
+        assert_eq!(fs::read(&file).unwrap(), b"x");
+    }
+
+    #[test]
+    fn opening_a_folder_that_is_not_there_finds_no_peers_and_makes_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("G");
+
+        let refused = open(&dir, LogKind::File).err().unwrap();
+
+        assert_eq!(refused.to_string(), "raft: no peerstate");
+        assert!(names(root.path()).is_empty());
+    }
+
+    #[test]
+    fn corrupt_peers_are_refused_and_nothing_changes() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join(PEERS), [3, 0, 0, 0, 2]).unwrap();
+
+        let refused = open(root.path(), LogKind::File).err().unwrap();
+
+        assert_eq!(refused.to_string(), "raft: corrupt peer state");
+        assert_eq!(names(root.path()), [PEERS]);
+    }
+
+    #[test]
+    fn a_folder_without_peers_opens_and_says_so() {
+        let root = tempfile::tempdir().unwrap();
+
+        let group = open(root.path(), LogKind::File).unwrap();
+
+        assert_eq!(group.peer_state, None);
+        assert_eq!(names(root.path()), ["log", "snapshots"]);
+    }
+
+    #[test]
+    fn term_and_vote_are_read_as_far_as_the_file_goes() {
+        let root = tempfile::tempdir().unwrap();
+        let mut bytes = 7_u64.to_le_bytes().to_vec();
+        bytes.extend_from_slice(b"S1S2S3S4 and more");
+        let vote = PeerId::from_text(b"S1S2S3S4").unwrap();
+        let read = |content: &[u8]| {
+            fs::write(root.path().join(TERM_VOTE), content).unwrap();
+            open(root.path(), LogKind::Memory).unwrap().term_vote
+        };
+
+        assert_eq!(read(&bytes[..7]), TermVote::default());
+        assert_eq!(
+            read(&bytes[..15]),
+            TermVote {
+                term: Term(7),
+                vote: None
+            }
+        );
+        assert_eq!(
+            read(&bytes[..16]),
+            TermVote {
+                term: Term(7),
+                vote: Some(vote)
+            }
+        );
+        assert_eq!(
+            read(&bytes),
+            TermVote {
+                term: Term(7),
+                vote: Some(vote)
+            }
+        );
+        bytes[0] = 0;
+        assert_eq!(read(&bytes[..16]), TermVote::default());
+    }
+
+    #[test]
+    fn a_memory_group_loses_its_snapshots_and_a_file_group_keeps_them() {
+        let root = tempfile::tempdir().unwrap();
+        let snapshots = root.path().join(SNAPSHOTS);
+        fs::create_dir(&snapshots).unwrap();
+        fs::write(snapshots.join("snap.1.2"), b"x").unwrap();
+
+        drop(open(root.path(), LogKind::File).unwrap());
+        assert_eq!(names(&snapshots), ["snap.1.2"]);
+
+        drop(open(root.path(), LogKind::Memory).unwrap());
+        assert!(names(&snapshots).is_empty());
+    }
+
+    #[test]
+    fn term_vote_and_peers_are_back_after_a_sync() {
+        let root = tempfile::tempdir().unwrap();
+        let vote = Some(PeerId::from_server_name("a"));
+        let term_vote = TermVote {
+            term: Term(9),
+            vote,
+        };
+        let mut group = open(root.path(), LogKind::Memory).unwrap();
+        let writes = GroupWrites {
+            upto: WriteSeq(2),
+            term_vote: Some(term_vote),
+            peers: Some(peers(5)),
+            log: Vec::new(),
+        };
+
+        group.store.write(writes.clone()).unwrap();
+        assert_eq!(
+            read_term_vote(&RealDisk, root.path()).unwrap(),
+            TermVote::default()
+        );
+        group.store.sync(false).unwrap();
+
+        assert_eq!(read_term_vote(&RealDisk, root.path()).unwrap(), term_vote);
+        assert_eq!(
+            read_peer_state(&RealDisk, root.path()).unwrap(),
+            Some(peers(5))
+        );
+        assert_eq!(names(root.path()), [PEERS, SNAPSHOTS, TERM_VOTE]);
+        // The same again touches nothing: not even a file beside.
+        group.store.write(writes).unwrap();
+        assert_eq!(names(root.path()), [PEERS, SNAPSHOTS, TERM_VOTE]);
+    }
+
+    /// The file holds A, B waits beside it, then A is wanted again: A has to win.
+    #[test]
+    fn content_equal_to_the_file_but_not_to_what_waits_is_written() {
+        let root = tempfile::tempdir().unwrap();
+        let mut group = open(root.path(), LogKind::Memory).unwrap();
+        let peers_write = |size| GroupWrites {
+            peers: Some(peers(size)),
+            ..GroupWrites::default()
+        };
+        group.store.write(peers_write(3)).unwrap();
+        group.store.sync(true).unwrap();
+
+        group.store.write(peers_write(5)).unwrap();
+        group.store.write(peers_write(3)).unwrap();
+        group.store.sync(true).unwrap();
+
+        assert_eq!(
+            read_peer_state(&RealDisk, root.path()).unwrap(),
+            Some(peers(3))
+        );
+    }
+
+    #[test]
+    fn a_deleted_group_is_gone_and_takes_no_more() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("G");
+        bootstrap(&RealDisk, &dir, &peers(1)).unwrap();
+        fs::create_dir_all(root.path().join(".G/left over")).unwrap();
+        let mut group = open(&dir, LogKind::File).unwrap();
+
+        group.store.delete().unwrap();
+
+        assert!(names(root.path()).is_empty());
+        let refused = group.store.write(GroupWrites::default());
+        assert!(matches!(refused, Err(StorageError::Closed)));
+        group.store.delete().unwrap();
+        bootstrap(&RealDisk, &dir, &peers(1)).unwrap();
+        let state = open(&dir, LogKind::File).unwrap().log.state();
+        assert_eq!((state.messages, state.last), (0, Index::ZERO));
+    }
+}

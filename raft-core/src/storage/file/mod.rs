@@ -445,3 +445,6 @@ impl LogFile {
         Ok((FileLog::new(self.file, self.key, self.recovered), writer))
     }
 }
+
+#[cfg(test)]
+mod tests;
