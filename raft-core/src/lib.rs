@@ -11,6 +11,8 @@
 pub mod runtime;
 
 pub mod config;
+#[cfg(feature = "testing")]
+pub mod detached;
 pub mod node;
 pub mod quorum;
 mod rng;

@@ -24,6 +24,8 @@ mod following;
 mod input;
 mod invariants;
 mod leading;
+#[cfg(feature = "testing")]
+mod mapped;
 mod membership;
 mod output;
 mod persist;
@@ -38,6 +40,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 pub use apply::{Committed, CommittedEntry};
 pub use error::{AdjustError, CampaignError, FatalError, PauseError, ProposeError, StepDownError};
 pub use input::{Origin, Proposal};
+#[cfg(feature = "testing")]
+pub use mapped::CallError;
 pub use output::{LeadChange, LogLevel, NodeLog, Output, SubscriptionId, signal};
 pub use recovery::NodeSetup;
 pub use role::{Published, Role};
@@ -183,6 +187,8 @@ pub struct Node {
     response_inbox: Subject,
     outbox: Outbox,
     counters: Counters,
+    #[cfg(feature = "testing")]
+    testing: mapped::TestState,
 }
 
 /// What a node counts, for the metrics.
@@ -305,6 +311,10 @@ impl Node {
             if !self.wants_turn() {
                 break;
             }
+        }
+        #[cfg(feature = "testing")]
+        if self.is_dirty() {
+            return;
         }
         debug_assert_eq!(invariants::check(self), Ok(()));
     }

@@ -166,6 +166,15 @@ impl Subscriptions {
             .map(|(_, kind, _)| *kind)
     }
 
+    /// The live subscription to a subject.
+    #[cfg(feature = "testing")]
+    pub(super) fn to(&self, subject: &str) -> Option<SubscriptionId> {
+        self.live
+            .iter()
+            .find(|(_, _, live)| live.as_str() == subject)
+            .map(|(id, ..)| *id)
+    }
+
     pub(super) fn of_kind(&self, kind: SubscriptionKind) -> Option<SubscriptionId> {
         self.live
             .iter()

@@ -65,7 +65,8 @@ impl Durability {
         }
     }
 
-    fn issue(&mut self) -> WriteSeq {
+    /// The number of the next write.
+    pub(super) fn issue(&mut self) -> WriteSeq {
         self.issued = WriteSeq(self.issued.0 + 1);
         self.issued
     }

@@ -158,6 +158,8 @@ impl Node {
             response_inbox,
             outbox: Outbox::default(),
             counters: Counters::default(),
+            #[cfg(feature = "testing")]
+            testing: super::mapped::TestState::new(now),
         };
         node.create_subscriptions();
         node.process_peer_state(&setup.peer_state);

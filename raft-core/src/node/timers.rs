@@ -102,6 +102,10 @@ impl Node {
 
     /// Arms the election timer to fire after `wait`.
     pub(super) fn arm_election(&mut self, wait: Duration) {
+        #[cfg(feature = "testing")]
+        {
+            self.testing.election_reset_at = Some(self.now);
+        }
         self.timers.arm(Timer::Election, self.now.after(wait));
     }
 }
