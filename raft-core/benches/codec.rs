@@ -78,12 +78,14 @@ impl Table {
                 let start = Instant::now();
                 turn(iterations);
                 let taken = start.elapsed();
-                samples.push(taken.as_nanos() as f64 / iterations as f64);
+                // The first turns of a warm-up are too short to tell the clock from the work.
+                if taken >= Duration::from_millis(1) {
+                    samples.push(taken.as_nanos() as f64 / iterations as f64);
+                }
                 taken
             });
         });
-        // The median of all samples, warm-up included: short and steady enough for a table. There
-        // are none when the command line asks for other benches.
+        // There are no samples when the command line asks for other benches.
         samples.sort_by(f64::total_cmp);
         if let Some(&nanos) = samples.get(samples.len() / 2) {
             let name = name.into();
