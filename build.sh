@@ -245,7 +245,7 @@ lint() {
 # reaches a function that only the testing flavour has.
 ahead_of_time() {
     local out=$root/artifacts/aot
-    apt_install clang clang
+    apt_install cc gcc
     say "ahead-of-time publish of the sample"
     rm -rf "$out"
     dotnet publish "$sample_project" -c Release -r "$(rid)" -o "$out" -v quiet \
