@@ -125,9 +125,10 @@ fn peers(size: u32) -> PeerState {
     }
 }
 
+/// Bytes that differ from entry to entry and are never zero, so that a lost sector shows.
 fn frame(seq: WriteSeq, len: usize) -> Bytes {
-    (0..len)
-        .map(|at| (seq.0 as usize * 31 + at * 7 + 1).to_le_bytes()[0] | 1)
+    (0..len as u64)
+        .map(|at| (seq.0 * 31 + at * 7).to_le_bytes()[0] | 1)
         .collect()
 }
 
@@ -271,29 +272,50 @@ fn recover(disk: &SimDisk, run: &Run, case: &str) {
     );
 }
 
-fn keeps() -> impl Iterator<Item = Keep> {
-    [Keep::Nothing, Keep::Everything]
+/// What happens to the process or the machine.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Kill,
+    Crash(Keep),
+}
+
+impl End {
+    fn all() -> impl Iterator<Item = Self> {
+        let seeded = (0..SEEDS).map(|seed| Self::Crash(Keep::Seeded(seed)));
+        [
+            Self::Kill,
+            Self::Crash(Keep::Nothing),
+            Self::Crash(Keep::Everything),
+        ]
         .into_iter()
-        .chain((0..SEEDS).map(Keep::Seeded))
+        .chain(seeded)
+    }
+
+    fn happen(self, disk: &SimDisk) {
+        match self {
+            Self::Kill => disk.kill(),
+            Self::Crash(keep) => disk.crash(keep),
+        }
+    }
 }
 
 /// Crashes the script before each call to the disk that changes something, and at its end.
 fn crash_everywhere(script: &[Step]) {
     let whole = SimDisk::new();
-    let end = run(&whole, script);
-    assert!(end.error.is_none(), "{:?}", end.error);
+    let error = run(&whole, script).error;
+    assert!(error.is_none(), "{error:?}");
     let changes = whole.counts().changes();
     for stop in 0..=changes {
-        for keep in keeps() {
+        for end in End::all() {
             let disk = SimDisk::new();
             disk.stop_after(stop);
             let run = run(&disk, script);
             assert_eq!(run.error.is_some(), stop < changes);
-            disk.crash(keep);
+            end.happen(&disk);
             recover(
                 &disk,
                 &run,
-                &format!("stopped after {stop} of {changes}, kept {keep:?}"),
+                &format!("stopped after {stop} of {changes}, {end:?}"),
             );
         }
     }
@@ -403,17 +425,17 @@ fn a_crash_during_recovery_loses_nothing_more() {
         Step::TermVote(1),
         Step::Write,
     ];
-    for first in 0..12 {
-        for stop in 0..12 {
+    for first in End::all() {
+        for (stop, seed) in (0..12).flat_map(|stop| (0..SEEDS).map(move |seed| (stop, seed))) {
             let disk = SimDisk::new();
             let run = run(&disk, &script);
-            disk.crash(Keep::Seeded(first));
+            first.happen(&disk);
             disk.stop_after(stop);
             let interrupted = open(&disk);
             let found = interrupted.ok().map(|group| group.log.state());
-            disk.crash(Keep::Seeded(first + 100 * stop));
+            disk.crash(Keep::Seeded(seed));
 
-            let case = format!("seed {first}, recovery stopped after {stop}");
+            let case = format!("{first:?}, recovery stopped after {stop}, seed {seed}");
             if let Some(found) = found {
                 assert_eq!(open(&disk).unwrap().log.state(), found, "{case}");
             }
@@ -563,19 +585,24 @@ fn a_log_shorter_than_it_was_is_damaged() {
     }
 }
 
-/// A sector of synced records that reads as zeros is no torn tail when later records know better.
+/// Sectors of synced records that read as zeros are no torn tail: later records know better.
 #[test]
 fn a_zeroed_sector_before_later_syncs_is_damaged() {
-    let (disk, ..) = synced();
-    let file = disk.open(&log_path(), OpenMode::Write).unwrap();
-    file.write_at(1024, &[0; 512]).unwrap();
+    let (.., end) = synced();
+    let last_record = end - 80;
+    for sector in (0..last_record).step_by(512) {
+        let (disk, ..) = synced();
+        let file = disk.open(&log_path(), OpenMode::Write).unwrap();
+        file.write_at(sector as u64, &vec![0; 512.min(last_record - sector)])
+            .unwrap();
 
-    let refused = open(&disk).err();
+        let refused = open(&disk).err();
 
-    assert!(
-        matches!(refused, Some(StorageError::Damaged { offset: 1024, .. })),
-        "{refused:?}"
-    );
+        assert!(
+            matches!(refused, Some(StorageError::Damaged { .. })),
+            "zeros at {sector}: {refused:?}"
+        );
+    }
 }
 
 #[test]
@@ -632,12 +659,12 @@ fn a_torn_tail_is_cut_and_reported() {
 fn a_deletion_leaves_the_group_or_nothing() {
     let script = [Step::Append(10), Step::TermVote(2), Step::Sync];
     for stop in 0..8 {
-        for keep in keeps() {
+        for end in End::all() {
             let disk = SimDisk::new();
             let mut run = run(&disk, &script);
             disk.stop_after(stop);
             let deleted = run.opened.as_mut().unwrap().store.delete().is_ok();
-            disk.crash(keep);
+            end.happen(&disk);
 
             match open(&disk) {
                 Ok(group) => {

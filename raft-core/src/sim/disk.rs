@@ -22,7 +22,7 @@ const SECTOR: usize = 512;
 pub enum Keep {
     /// None of them: the cache was lost.
     Nothing,
-    /// All of them: only the process died.
+    /// All of them: the cache was written out just before.
     Everything,
     /// Whatever this seed picks.
     Seeded(u64),
@@ -93,9 +93,9 @@ struct World {
     dirs: Vec<DirState>,
     counts: Counts,
     faults: Vec<Fault>,
-    /// After so many changes the machine is gone: every call fails until [`SimDisk::crash`].
+    /// After so many changes the machine is gone: every call fails until a restart.
     changes_left: Option<u64>,
-    /// Raised by each crash: what was opened before is no longer open.
+    /// Raised by each restart: what was opened before is no longer open.
     boot: u64,
 }
 
@@ -150,8 +150,14 @@ impl SimDisk {
         self.lock().crash(keep);
     }
 
+    /// The process dies and the machine lives on: what was open is closed and faults are forgotten,
+    /// but nothing is lost yet, nor any more durable than it was.
+    pub fn kill(&self) {
+        self.lock().restart();
+    }
+
     /// Lets `changes` more calls that change something or sync through, then fails every call
-    /// until the next [`SimDisk::crash`].
+    /// until the next [`SimDisk::crash`] or [`SimDisk::kill`].
     pub fn stop_after(&self, changes: u64) {
         self.lock().changes_left = Some(changes);
     }
@@ -347,6 +353,10 @@ impl World {
             }
             dir.unsynced.clear();
         }
+        self.restart();
+    }
+
+    fn restart(&mut self) {
         self.faults.clear();
         self.changes_left = None;
         self.boot += 1;
@@ -430,10 +440,8 @@ fn pick(rng: &mut Rng, limit: usize) -> usize {
 
 fn split(path: &Path) -> io::Result<(&Path, String)> {
     let name = path.file_name().and_then(|name| name.to_str());
-    match (parent_of(path), name) {
-        (Some(dir), Some(name)) => Ok((dir, name.into())),
-        _ => Err(ErrorKind::InvalidInput.into()),
-    }
+    let name = name.ok_or(ErrorKind::InvalidInput)?;
+    Ok((parent_of(path), name.into()))
 }
 
 impl Disk for SimDisk {

@@ -139,29 +139,32 @@ pub trait DiskFile: Send + Sync + Debug {
     fn sync_all(&self) -> io::Result<()>;
 }
 
-/// Makes `dir` and every missing folder above it, each durable in its parent.
+/// Makes `dir` and every missing folder above it, each durable in its parent, `dir` even when it
+/// was there already.
 ///
 /// # Errors
 /// What the system says.
 pub fn create_dirs(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
-    if disk.kind(dir)? == Some(PathKind::Dir) {
-        return Ok(());
-    }
     let parent = parent_of(dir);
-    if let Some(parent) = parent {
-        create_dirs(disk, parent)?;
+    if disk.kind(dir)? == Some(PathKind::Dir) {
+        // Perhaps made by a process that was killed before the next line.
+        return disk.sync_dir(parent);
     }
+    create_dirs(disk, parent)?;
     match disk.create_dir(dir) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }
-    disk.sync_dir(parent.unwrap_or(Path::new(".")))
+    disk.sync_dir(parent)
 }
 
-/// The folder that holds `path`; nothing above a root or beside a relative name.
-pub(crate) fn parent_of(path: &Path) -> Option<&Path> {
-    path.parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
+/// The folder that holds `path`.
+pub(crate) fn parent_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => path,
+    }
 }
 
 /// The machine's own file systems. The only code of the crate that calls `std::fs`.

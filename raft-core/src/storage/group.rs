@@ -151,9 +151,7 @@ pub fn bootstrap(disk: &dyn Disk, dir: &Path, peers: &PeerState) -> Result<(), S
     let mut file = SmallFile::new(dir, PEERS, None);
     file.write(disk, peers.encode())?;
     file.publish(disk)?;
-    sync_dir(disk, dir)?;
-    // The folder may be the work of a process that was killed before it synced the parent.
-    sync_dir(disk, parent_of(dir).unwrap_or(Path::new(".")))
+    sync_dir(disk, dir)
 }
 
 /// The peers saved in a group's folder; nothing when there are none.
@@ -324,7 +322,7 @@ impl GroupStore {
         let mut hidden = OsString::from(".");
         hidden.push(self.dir.file_name().unwrap_or_default());
         let doomed = self.dir.with_file_name(hidden);
-        let parent = parent_of(&self.dir).unwrap_or(Path::new("."));
+        let parent = parent_of(&self.dir);
         found(self.disk.remove_dir_all(&doomed))
             .and_then(|_| found(self.disk.rename(&self.dir, &doomed)))
             .and_then(|_| self.disk.sync_dir(parent))

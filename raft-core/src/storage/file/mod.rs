@@ -318,7 +318,7 @@ impl Log for FileLog {
         }
         while self.tail_bytes > CACHE_BYTES_MAX {
             let oldest = self.places.at(self.on_disk_only());
-            if !oldest.is_some_and(|place| place.offset < self.written_end) {
+            if oldest.is_none_or(|place| place.offset >= self.written_end) {
                 break;
             }
             self.drop_oldest_frame();

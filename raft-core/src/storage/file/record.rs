@@ -35,8 +35,8 @@ const PLACE_LEN: usize = 16;
 const _: () = assert!(FILE_HEADER_CHECKED == 8 + 8 + 1 + 3);
 const _: () = assert!(MARK_CHECKED == 8 + 8 + 4);
 const _: () = assert!(RECORD_HEADER_CHECKED == 8 + 8 + 8 + 4 + 4 + 1 + 3);
-const _: () = assert!(RECORD_HEADER_LEN % RECORD_ALIGN == 0);
-const _: () = assert!(RECORDS_AT % RECORD_ALIGN as u64 == 0);
+const _: () = assert!(RECORD_HEADER_LEN.is_multiple_of(RECORD_ALIGN));
+const _: () = assert!(RECORDS_AT.is_multiple_of(RECORD_ALIGN as u64));
 const _: () = assert!(FILE_HEADER_LEN as u64 <= SECTOR && MARK_LEN as u64 <= SECTOR);
 
 /// A group as its log file knows it: the first eight bytes of the SHA-256 of its name.
