@@ -2,7 +2,6 @@
 
 use std::ptr;
 
-use bytes::Bytes;
 use raft_core::node::Committed;
 use raft_core::runtime::LogRecord;
 
@@ -16,7 +15,6 @@ use crate::live::Counted;
 use crate::types::{NrgBatchItem, NrgLogRecord};
 
 /// What a take handed out. All its records and what they point to live until `nrg_batch_free`.
-#[cfg_attr(feature = "interop", interoptopus::ffi(opaque))]
 pub struct NrgBatch {
     records: Records,
     /// Owns the memory the records point into; never changed after the records were made.
@@ -37,7 +35,8 @@ enum Records {
 enum Kept {
     Committed(Vec<Committed>),
     Logs(Vec<LogRecord>),
-    Bytes(Vec<Bytes>),
+    #[cfg(feature = "testing")]
+    Bytes(Vec<bytes::Bytes>),
     #[cfg(feature = "testing")]
     Messages(Vec<raft_core::runtime::Message>),
 }
@@ -55,50 +54,95 @@ impl NrgBatch {
         for committed in &kept {
             push_committed(committed, &mut items);
         }
-        Self { records: Records::Items(items), _kept: Kept::Committed(kept), _counted: counted }
+        Self {
+            records: Records::Items(items),
+            _kept: Kept::Committed(kept),
+            _counted: counted,
+        }
     }
 
     /// A batch of plain byte strings; the index of each record is its place, from 0.
-    pub(crate) fn bytes(kept: Vec<Bytes>, counted: Counted) -> Self {
-        let items = (0..).zip(&kept).map(|(at, data)| item(at, data, NRG_ENTRY_NORMAL, 0)).collect();
-        Self { records: Records::Items(items), _kept: Kept::Bytes(kept), _counted: counted }
+    #[cfg(feature = "testing")]
+    pub(crate) fn bytes(kept: Vec<bytes::Bytes>, counted: Counted) -> Self {
+        let items = (0..)
+            .zip(&kept)
+            .map(|(at, data)| item(at, data, NRG_ENTRY_NORMAL, 0))
+            .collect();
+        Self {
+            records: Records::Items(items),
+            _kept: Kept::Bytes(kept),
+            _counted: counted,
+        }
     }
 
     /// A batch of log records.
     pub(crate) fn logs(kept: Vec<LogRecord>, counted: Counted) -> Self {
         let records = kept.iter().map(log_record).collect();
-        Self { records: Records::Logs(records), _kept: Kept::Logs(kept), _counted: counted }
+        Self {
+            records: Records::Logs(records),
+            _kept: Kept::Logs(kept),
+            _counted: counted,
+        }
     }
 
     /// A batch of messages.
     #[cfg(feature = "testing")]
     pub(crate) fn messages(kept: Vec<raft_core::runtime::Message>, counted: Counted) -> Self {
-        let records = kept.iter().map(crate::testing::types::NrgTestMessage::of).collect();
-        Self { records: Records::Messages(records), _kept: Kept::Messages(kept), _counted: counted }
+        let records = kept
+            .iter()
+            .map(crate::testing::types::NrgTestMessage::of)
+            .collect();
+        Self {
+            records: Records::Messages(records),
+            _kept: Kept::Messages(kept),
+            _counted: counted,
+        }
     }
 
     fn items(&self) -> &[NrgBatchItem] {
-        if let Records::Items(items) = &self.records { items } else { &[] }
+        if let Records::Items(items) = &self.records {
+            items
+        } else {
+            &[]
+        }
     }
 
     fn log_records(&self) -> &[NrgLogRecord] {
-        if let Records::Logs(records) = &self.records { records } else { &[] }
+        if let Records::Logs(records) = &self.records {
+            records
+        } else {
+            &[]
+        }
     }
 
     /// The messages; none in a batch of another kind.
     #[cfg(feature = "testing")]
     pub(crate) fn message_records(&self) -> &[crate::testing::types::NrgTestMessage] {
-        if let Records::Messages(records) = &self.records { records } else { &[] }
+        if let Records::Messages(records) = &self.records {
+            records
+        } else {
+            &[]
+        }
     }
 }
 
 /// The start of some bytes as the ABI shows it: null when there are none.
 pub(crate) fn start_of(bytes: &[u8]) -> *const u8 {
-    if bytes.is_empty() { ptr::null() } else { bytes.as_ptr() }
+    if bytes.is_empty() {
+        ptr::null()
+    } else {
+        bytes.as_ptr()
+    }
 }
 
 fn item(index: u64, data: &[u8], entry_type: u32, flags: u32) -> NrgBatchItem {
-    NrgBatchItem { index, data_ptr: start_of(data), data_len: data.len(), entry_type, flags }
+    NrgBatchItem {
+        index,
+        data_ptr: start_of(data),
+        data_len: data.len(),
+        entry_type,
+        flags,
+    }
 }
 
 /// The records of one item of the apply queue: one for each entry, one for an index without.
@@ -124,7 +168,7 @@ fn push_committed(committed: &Committed, items: &mut Vec<NrgBatchItem>) {
 }
 
 fn log_record(record: &LogRecord) -> NrgLogRecord {
-    use raft_core::runtime::LogLevel;
+    use raft_core::node::LogLevel;
 
     let group = record.group.as_ref().map_or("", |group| group.as_str());
     NrgLogRecord {

@@ -66,40 +66,40 @@ pub const NRG_CAMPAIGN_IMMEDIATELY: u32 = 1;
 /// `nrg_node_adjust_cluster_size`: before the group's first leader; neither stored nor sent.
 pub const NRG_ADJUST_BOOT: u32 = 1;
 
-/// `nrg_node_status.role`: follows a leader, or waits for one.
+/// `nrg_node_state.role`: follows a leader, or waits for one.
 pub const NRG_ROLE_FOLLOWER: u32 = 0;
-/// `nrg_node_status.role`: leads.
+/// `nrg_node_state.role`: leads.
 pub const NRG_ROLE_LEADER: u32 = 1;
-/// `nrg_node_status.role`: campaigns.
+/// `nrg_node_state.role`: campaigns.
 pub const NRG_ROLE_CANDIDATE: u32 = 2;
-/// `nrg_node_status.role`: has ended.
+/// `nrg_node_state.role`: has ended.
 pub const NRG_ROLE_CLOSED: u32 = 3;
 
-/// `nrg_node_status.flags`: leads, and the application has worked through the term's first entry.
+/// `nrg_node_state.flags`: leads, and the application has worked through the term's first entry.
 pub const NRG_NODE_IS_LEADER: u32 = 1;
-/// `nrg_node_status.flags`: a leader was known at some time.
+/// `nrg_node_state.flags`: a leader was known at some time.
 pub const NRG_NODE_HAD_LEADER: u32 = 2;
-/// `nrg_node_status.flags`: receives and votes, never campaigns.
+/// `nrg_node_state.flags`: receives and votes, never campaigns.
 pub const NRG_NODE_IS_OBSERVER: u32 = 4;
-/// `nrg_node_status.flags`: applying is paused.
+/// `nrg_node_state.flags`: applying is paused.
 pub const NRG_NODE_IS_PAUSED: u32 = 8;
-/// `nrg_node_status.flags`: catches up from the leader's log.
+/// `nrg_node_state.flags`: catches up from the leader's log.
 pub const NRG_NODE_CATCHING_UP: u32 = 16;
-/// `nrg_node_status.flags`: up to date with the leader.
+/// `nrg_node_state.flags`: up to date with the leader.
 pub const NRG_NODE_CURRENT: u32 = 32;
-/// `nrg_node_status.flags`: a quorum of the group was heard from lately.
+/// `nrg_node_state.flags`: a quorum of the group was heard from lately.
 pub const NRG_NODE_QUORUM_LIVE: u32 = 64;
-/// `nrg_node_status.flags`: a membership change is not committed yet.
+/// `nrg_node_state.flags`: a membership change is not committed yet.
 pub const NRG_NODE_MEMBERSHIP_CHANGE: u32 = 128;
-/// `nrg_node_status.flags`: something was applied and there is no snapshot.
+/// `nrg_node_state.flags`: something was applied and there is no snapshot.
 pub const NRG_NODE_NEED_SNAPSHOT: u32 = 256;
-/// `nrg_node_status.flags`: proposals or entries come faster than they are worked through.
+/// `nrg_node_state.flags`: proposals or entries come faster than they are worked through.
 pub const NRG_NODE_OVERRUN: u32 = 512;
-/// `nrg_node_status.flags`: its storage was removed.
+/// `nrg_node_state.flags`: its storage was removed.
 pub const NRG_NODE_DELETED: u32 = 1024;
-/// `nrg_node_status.flags`: a write failed for good, see `nrg_node_write_error`.
-pub const NRG_NODE_WRITE_ERROR: u32 = 2048;
-/// `nrg_node_status.flags`: a temporary quorum is in force.
+/// `nrg_node_state.flags`: failed for good, see `nrg_node_write_error`.
+pub const NRG_NODE_FAILED: u32 = 2048;
+/// `nrg_node_state.flags`: a temporary quorum is in force.
 pub const NRG_NODE_IN_RESCUE: u32 = 4096;
 
 /// `nrg_peer.flags`: up to date with the leader, as this node knows it.
@@ -155,8 +155,8 @@ pub const NRG_STRUCT_READY: u32 = 3;
 pub const NRG_STRUCT_METRICS: u32 = 4;
 /// `nrg_abi_layout`: `nrg_node_config`.
 pub const NRG_STRUCT_NODE_CONFIG: u32 = 5;
-/// `nrg_abi_layout`: `nrg_node_status`.
-pub const NRG_STRUCT_NODE_STATUS: u32 = 6;
+/// `nrg_abi_layout`: `nrg_node_state`.
+pub const NRG_STRUCT_NODE_STATE: u32 = 6;
 /// `nrg_abi_layout`: `nrg_peer`.
 pub const NRG_STRUCT_PEER: u32 = 7;
 /// `nrg_abi_layout`: `nrg_batch_item`.

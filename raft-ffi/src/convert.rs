@@ -3,12 +3,15 @@
 //! Nothing else in the crate dereferences a pointer it was given. Lengths are checked before a
 //! slice is formed; a null pointer with length 0 is the empty slice.
 
-use std::slice;
+use std::{ptr, slice};
+
+use raft_core::types::PeerId;
 
 use crate::guard::{Failure, Outcome};
 use crate::status::{
-    NRG_STATUS_BUFFER_TOO_SMALL, NRG_STATUS_INVALID_UTF8, NRG_STATUS_NULL_ARGUMENT,
-    NRG_STATUS_STRUCT_TOO_SMALL, NRG_STATUS_TOO_LARGE,
+    NRG_STATUS_BAD_PEER_ID, NRG_STATUS_BUFFER_TOO_SMALL, NRG_STATUS_INVALID_ARGUMENT,
+    NRG_STATUS_INVALID_UTF8, NRG_STATUS_NULL_ARGUMENT, NRG_STATUS_STRUCT_TOO_SMALL,
+    NRG_STATUS_TOO_LARGE,
 };
 
 /// The failure of a pointer that must not be null; `what` is the parameter's name.
@@ -195,7 +198,7 @@ pub unsafe fn sized_out<T: Copy>(
     // SAFETY: the caller's promise is this function's own.
     let size = unsafe { struct_size(ptr.cast_const().cast(), first_released, what)? };
     let known = size.min(size_of::<T>());
-    let source = std::ptr::from_ref(value).cast::<u8>();
+    let source = ptr::from_ref(value).cast::<u8>();
     let head = size_of::<u32>();
     // SAFETY: both sides have `known` bytes, `known >= head`, and a local value does not overlap
     // the caller's struct.
@@ -226,6 +229,167 @@ unsafe fn struct_size(
         return Err(Failure::new(NRG_STATUS_STRUCT_TOO_SMALL, text));
     }
     Ok(size)
+}
+
+/// The object behind a handle, shared for the duration of the call.
+///
+/// # Errors
+/// A null handle.
+///
+/// # Safety
+/// `ptr` is null or a handle that [`handle_out`] made and that is not freed during `'a`.
+pub unsafe fn handle_in<'a, T: Sync>(ptr: *const T, what: &'static str) -> Result<&'a T, Failure> {
+    // SAFETY: null or a live box that nobody has exclusively, as the caller promises.
+    unsafe { ptr.as_ref() }.ok_or_else(|| null(what))
+}
+
+/// Makes an object and hands it to the caller as a handle; the place is null when that fails.
+///
+/// # Errors
+/// A null place, or what `make` says.
+///
+/// # Safety
+/// `out` is null or valid for a write.
+pub unsafe fn handle_out<T>(
+    out: *mut *mut T,
+    what: &'static str,
+    make: impl FnOnce() -> Result<T, Failure>,
+) -> Outcome {
+    // SAFETY: the caller's promise is this function's own.
+    unsafe { handle_or_null_out(out, what, || make().map(Some)) }
+}
+
+/// As [`handle_out`], for a take that may find nothing: then the place is null.
+///
+/// # Errors
+/// As [`handle_out`].
+///
+/// # Safety
+/// As [`handle_out`].
+pub unsafe fn handle_or_null_out<T>(
+    out: *mut *mut T,
+    what: &'static str,
+    make: impl FnOnce() -> Result<Option<T>, Failure>,
+) -> Outcome {
+    // SAFETY: the caller's promise is this function's own.
+    unsafe { write_out(out, ptr::null_mut(), what)? };
+    let Some(made) = make()? else { return Ok(()) };
+    // SAFETY: as above.
+    unsafe { write_out(out, Box::into_raw(Box::new(made)), what) }
+}
+
+/// Takes an object back from its handle; `None` for null. It is dropped by the caller.
+///
+/// # Safety
+/// `ptr` is null or a handle that [`handle_out`] made, was not taken back yet, and is not used by
+/// another call.
+pub unsafe fn handle_free<T>(ptr: *mut T) -> Option<Box<T>> {
+    // SAFETY: not null, made by `Box::into_raw`, and exclusively ours by the caller's promise.
+    (!ptr.is_null()).then(|| unsafe { Box::from_raw(ptr) })
+}
+
+/// The peer of a number that holds the eight bytes of its id in memory order.
+///
+/// # Errors
+/// 0, which is no peer.
+#[expect(
+    clippy::host_endian_bytes,
+    reason = "the ABI passes the bytes in memory order"
+)]
+pub fn peer_in(number: u64, what: &'static str) -> Result<PeerId, Failure> {
+    if number == 0 {
+        return Err(Failure::new(
+            NRG_STATUS_BAD_PEER_ID,
+            format!("{what} is 0, which is no peer"),
+        ));
+    }
+    Ok(PeerId(number.to_ne_bytes()))
+}
+
+/// The number of a peer: the reverse of [`peer_in`].
+#[expect(
+    clippy::host_endian_bytes,
+    reason = "the ABI passes the bytes in memory order"
+)]
+pub fn peer_number(peer: PeerId) -> u64 {
+    u64::from_ne_bytes(*peer.as_bytes())
+}
+
+/// The peers of an array of numbers.
+///
+/// # Errors
+/// As [`slice_in`] and [`peer_in`].
+///
+/// # Safety
+/// As [`slice_in`].
+pub unsafe fn peers_in(
+    ptr: *const u64,
+    len: usize,
+    what: &'static str,
+) -> Result<Vec<PeerId>, Failure> {
+    // SAFETY: the caller's promise is this function's own.
+    let numbers = unsafe { slice_in(ptr, len, what)? };
+    numbers
+        .iter()
+        .map(|number| peer_in(*number, what))
+        .collect()
+}
+
+/// Refuses flag bits that are not among the known ones: a later version may give them a meaning.
+///
+/// # Errors
+/// An unknown bit.
+pub fn known_flags(flags: u32, known: u32, what: &'static str) -> Outcome {
+    if flags & !known == 0 {
+        return Ok(());
+    }
+    let text = format!("{what} has unknown bits {:#x}", flags & !known);
+    Err(Failure::new(NRG_STATUS_INVALID_ARGUMENT, text))
+}
+
+/// Writes values to the start of the caller's array.
+///
+/// # Errors
+/// A null array, unless there are no values.
+///
+/// # Safety
+/// `ptr` is null or valid for writes of as many values as the iterator yields.
+pub unsafe fn values_out<T>(
+    values: impl IntoIterator<Item = T>,
+    ptr: *mut T,
+    what: &'static str,
+) -> Outcome {
+    for (at, value) in values.into_iter().enumerate() {
+        if ptr.is_null() {
+            return Err(null(what));
+        }
+        // SAFETY: the caller promises room for every value.
+        unsafe { ptr.add(at).write(value) };
+    }
+    Ok(())
+}
+
+/// Copies records to the caller's array and their number to `count_out`.
+///
+/// # Errors
+/// A null pointer, or an array that is too small: then only the number is written.
+///
+/// # Safety
+/// `ptr` is null or valid for writes of `cap` records; `count_out` is null or valid for a write.
+pub unsafe fn records_out<T: Copy>(
+    records: &[T],
+    ptr: *mut T,
+    cap: usize,
+    count_out: *mut usize,
+) -> Outcome {
+    // SAFETY: the caller's promises are this function's own; the number was compared with `cap`.
+    unsafe {
+        write_out(count_out, records.len(), "count_out")?;
+        if records.len() > cap {
+            return Err(Failure::code(NRG_STATUS_BUFFER_TOO_SMALL));
+        }
+        values_out(records.iter().copied(), ptr, "the array")
+    }
 }
 
 #[cfg(test)]

@@ -4,14 +4,16 @@ use std::mem::offset_of;
 
 use crate::constants::{
     NRG_STRUCT_BATCH_ITEM, NRG_STRUCT_LOG_RECORD, NRG_STRUCT_METRICS, NRG_STRUCT_NODE_CONFIG,
-    NRG_STRUCT_NODE_STATUS, NRG_STRUCT_PEER, NRG_STRUCT_READY, NRG_STRUCT_RUNTIME_CONFIG,
+    NRG_STRUCT_NODE_STATE, NRG_STRUCT_PEER, NRG_STRUCT_READY, NRG_STRUCT_RUNTIME_CONFIG,
     NRG_STRUCT_TUNING,
 };
 use crate::convert::write_out;
 use crate::guard::{Failure, Outcome, guard};
 use crate::status::{NRG_STATUS_BUFFER_TOO_SMALL, NRG_STATUS_NOT_FOUND};
+#[cfg(feature = "testing")]
+use crate::testing::types::{NRG_TEST_STRUCT_MESSAGE, NrgTestMessage};
 use crate::types::{
-    NrgBatchItem, NrgLogRecord, NrgMetrics, NrgNodeConfig, NrgNodeStatus, NrgPeer, NrgReady,
+    NrgBatchItem, NrgLogRecord, NrgMetrics, NrgNodeConfig, NrgNodeState, NrgPeer, NrgReady,
     NrgRuntimeConfig, NrgTuning,
 };
 
@@ -26,7 +28,7 @@ struct Layout {
 /// One [`Layout`] for each struct, its fields in order; refuses padding and a missing field,
 /// because each field must begin where the one before it ends.
 macro_rules! layouts {
-    ($($id:ident => $type:ident, $size:literal: $($field:ident $width:literal),+;)+) => {
+    ($list:ident: $($id:ident => $type:ident, $size:literal: $($field:ident $width:literal),+;)+) => {
         $(#[cfg(target_pointer_width = "64")]
         const _: () = {
             assert!(size_of::<$type>() == $size, "the size is part of the ABI");
@@ -38,7 +40,7 @@ macro_rules! layouts {
             assert!(end == $size, "a field is missing from this list");
         };)+
 
-        const LAYOUTS: &[Layout] = &[$(Layout {
+        const $list: &[Layout] = &[$(Layout {
             id: $id,
             size: size_of::<$type>(),
             align: align_of::<$type>(),
@@ -48,6 +50,7 @@ macro_rules! layouts {
 }
 
 layouts! {
+    LAYOUTS:
     NRG_STRUCT_RUNTIME_CONFIG => NrgRuntimeConfig, 40:
         struct_size 4, shards 4, sync_policy 4, clock 4, sync_interval_ns 8, seed 8,
         poll_spin_ns 8;
@@ -58,16 +61,16 @@ layouts! {
         rescue_timeout_ns 8;
     NRG_STRUCT_READY => NrgReady, 16:
         token 8, ready_mask 4, reserved0 4;
-    NRG_STRUCT_METRICS => NrgMetrics, 96:
+    NRG_STRUCT_METRICS => NrgMetrics, 104:
         struct_size 4, reserved0 4, groups 8, leaders 8, commits 8, applied 8, syncs 8,
-        sync_nanos 8, proposals_refused 8, messages_sent 8, leader_changes 8, poll_wakes 8,
+        sync_nanos 8, proposals_refused 8, messages_sent 8, leader_changes 8, messages_malformed 8, poll_wakes 8,
         log_records_dropped 8;
     NRG_STRUCT_NODE_CONFIG => NrgNodeConfig, 72:
         struct_size 4, flags 4, token 8, peer_id 8, group_name_ptr 8, group_name_len 8,
         store_root_ptr 8, store_root_len 8, loopback 8, log_kind 4, transport 4;
-    NRG_STRUCT_NODE_STATUS => NrgNodeStatus, 160:
+    NRG_STRUCT_NODE_STATE => NrgNodeState, 168:
         struct_size 4, role 4, flags 4, sync_policy 4, leader 8, leader_since_unix_nanos 8, vote 8,
-        term 8, last_term 8, first_index 8, last_index 8, commit 8, processed 8, applied 8,
+        term 8, last_term 8, first_index 8, last_index 8, durable 8, commit 8, processed 8, applied 8,
         entries 8, bytes 8, overrun_count 8, created_unix_nanos 8, sync_interval_ns 8,
         cluster_size 4, quorum 4, proposal_queue_len 4, entry_queue_len 4, response_queue_len 4,
         apply_queue_len 4;
@@ -79,6 +82,17 @@ layouts! {
         unix_nanos 8, token 8, term 8, index 8, group_name_ptr 8, group_name_len 8, text_ptr 8,
         text_len 8, level 4, reserved0 4;
 }
+
+#[cfg(feature = "testing")]
+layouts! {
+    TESTING_LAYOUTS:
+    NRG_TEST_STRUCT_MESSAGE => NrgTestMessage, 56:
+        source 8, subject_ptr 8, subject_len 8, reply_ptr 8, reply_len 8, payload_ptr 8,
+        payload_len 8;
+}
+
+#[cfg(not(feature = "testing"))]
+const TESTING_LAYOUTS: &[Layout] = &[];
 
 /// Writes how the library lays out a struct (`NRG_STRUCT_*`), so that a host can compare.
 ///
@@ -100,8 +114,15 @@ pub unsafe extern "C" fn nrg_abi_layout(
     align_out: *mut usize,
 ) -> i32 {
     guard(|| {
-        let layout = LAYOUTS.iter().find(|layout| layout.id == struct_id).ok_or_else(|| {
-            Failure::new(NRG_STATUS_NOT_FOUND, format!("struct_id {struct_id} is unknown"))
+        let layout = LAYOUTS
+            .iter()
+            .chain(TESTING_LAYOUTS)
+            .find(|layout| layout.id == struct_id);
+        let layout = layout.ok_or_else(|| {
+            Failure::new(
+                NRG_STATUS_NOT_FOUND,
+                format!("struct_id {struct_id} is unknown"),
+            )
         })?;
         // SAFETY: the caller's promises are this function's own.
         unsafe {

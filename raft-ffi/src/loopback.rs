@@ -11,7 +11,6 @@ use crate::node::{NrgNode, on_node};
 use crate::status::NRG_STATUS_INVALID_ARGUMENT;
 
 /// An in-process network. Nodes opened on it keep it alive after `nrg_loopback_free`.
-#[cfg_attr(feature = "interop", interoptopus::ffi(opaque))]
 pub struct NrgLoopback {
     pub(crate) core: Loopback,
     /// Tells this network from others: a node remembers it.
@@ -71,7 +70,9 @@ pub unsafe extern "C" fn nrg_loopback_set_partition(
     guard(|| {
         // SAFETY: the caller's promise is this function's own.
         let loopback = unsafe { handle_in(loopback, "loopback")? };
-        loopback.core.set_partition(peer_in(peer_id, "peer_id")?, partition);
+        loopback
+            .core
+            .set_partition(peer_in(peer_id, "peer_id")?, partition);
         Ok(())
     })
 }

@@ -1,13 +1,13 @@
 //! The node handle and a node's life: bootstrap, open, stop, delete, free.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use raft_core::config::NodeConfig;
 use raft_core::runtime::{NodeHandle, Runtime, Transport};
 use raft_core::storage::LogKind;
-use raft_core::types::GroupName;
+use raft_core::time::Instant;
+use raft_core::types::{GroupName, PeerId};
 
 use crate::constants::{
     NRG_BOOTSTRAP_ALL_PEERS_KNOWN, NRG_LOG_FILE, NRG_LOG_MEMORY, NRG_NODE_MANAGED,
@@ -28,17 +28,18 @@ use crate::status::{
 use crate::types::NrgNodeConfig;
 
 /// First released size of `nrg_node_config`.
-const NODE_CONFIG_SIZE: usize = 72;
+pub(crate) const NODE_CONFIG_SIZE: usize = 72;
 
 /// One group on one server. The node runs on until it is stopped, also after `nrg_node_free`.
-#[cfg_attr(feature = "interop", interoptopus::ffi(opaque))]
 pub struct NrgNode {
     core: NodeHandle,
+    /// Knows the wall clock of the node's times; keeps the engine alive.
+    runtime: Runtime,
     /// The network it was opened on.
     network: Option<Arc<()>>,
     live: Arc<LiveCounts>,
-    /// Set when one of its calls panicked: what the node holds may be half changed.
-    poisoned: AtomicBool,
+    /// What one of its calls panicked with: what the node holds may be half changed.
+    panicked: OnceLock<String>,
     _counted: Counted,
 }
 
@@ -53,18 +54,33 @@ impl NrgNode {
 
     /// Whether the node was opened on this network.
     pub(crate) fn is_on(&self, loopback: &NrgLoopback) -> bool {
-        self.network.as_ref().is_some_and(|network| Arc::ptr_eq(network, &loopback.identity))
+        self.network
+            .as_ref()
+            .is_some_and(|network| Arc::ptr_eq(network, &loopback.identity))
     }
 
-    /// Whether a call panicked, or the node itself did.
-    pub(crate) fn is_poisoned(&self) -> bool {
-        self.poisoned.load(Ordering::Acquire)
+    /// What a call, or the node itself, panicked with.
+    pub(crate) fn fault(&self) -> Option<String> {
+        self.panicked.get().cloned().or_else(|| self.core.fault())
+    }
+
+    /// The wall clock of a moment, in nanoseconds of Unix time; 0 for none.
+    pub(crate) fn unix_nanos(&self, at: Option<Instant>) -> u64 {
+        at.map_or(0, |at| self.runtime.unix_nanos(at))
+    }
+
+    /// Stops the node, frozen or not.
+    fn stop(&self) {
+        // A frozen node would keep the command, and with it the caller, waiting.
+        self.core.unfreeze();
+        self.core.stop();
     }
 
     /// Ends the node after a panic in a call: later calls are refused, the host gets an event.
-    fn poison(&self, text: &str) {
-        self.poisoned.store(true, Ordering::Release);
-        self.core.fail(text);
+    fn poison(&self, text: String) {
+        if self.panicked.set(text).is_ok() {
+            self.stop();
+        }
     }
 }
 
@@ -72,19 +88,16 @@ impl NrgNode {
 ///
 /// # Safety
 /// `node` is null or a live handle.
-pub(crate) unsafe fn on_node(
-    node: *const NrgNode,
-    body: impl FnOnce(&NrgNode) -> Outcome,
-) -> i32 {
+pub(crate) unsafe fn on_node(node: *const NrgNode, body: impl FnOnce(&NrgNode) -> Outcome) -> i32 {
     guard(|| {
         // SAFETY: the caller's promise is this function's own.
         let node = unsafe { handle_in(node, "node")? };
-        if node.is_poisoned() {
+        if node.panicked.get().is_some() {
             return Err(Failure::code(NRG_STATUS_FAULTED));
         }
         catch_unwind(AssertUnwindSafe(|| body(node))).unwrap_or_else(|payload| {
             let text = format!("panic: {}", panic_text(payload));
-            node.poison(&text);
+            node.poison(text.clone());
             Err(Failure::new(NRG_STATUS_PANIC, text))
         })
     })
@@ -123,7 +136,13 @@ pub unsafe extern "C" fn nrg_bootstrap(
             (place(&given)?, peers_in(peers_ptr, peers_len, "peers_ptr")?)
         };
         let dir = config.store_dir();
-        Ok(Runtime::bootstrap(&dir, &peers, all_known, routes, gateway_urls)?)
+        Ok(Runtime::bootstrap(
+            &dir,
+            &peers,
+            all_known,
+            routes,
+            gateway_urls,
+        )?)
     })
 }
 
@@ -151,7 +170,7 @@ pub unsafe extern "C" fn nrg_node_open(
                 let given = sized_in(config, NODE_CONFIG_SIZE, "config")?;
                 let config = node_config(&given)?;
                 if config.token == 0 {
-                    return Err(bad("token is 0, which is the runtime's own"));
+                    return Err(bad("token 0 is the runtime's own"));
                 }
                 let network = network(&given)?;
                 let transport = Transport::Loopback(network.core.clone());
@@ -160,7 +179,8 @@ pub unsafe extern "C" fn nrg_node_open(
                     core,
                     network: Some(Arc::clone(&network.identity)),
                     live: Arc::clone(runtime.live()),
-                    poisoned: AtomicBool::new(false),
+                    panicked: OnceLock::new(),
+                    runtime: runtime.core().clone(),
                     _counted: Counted::of(runtime.live(), Kind::Node),
                 })
             })
@@ -177,7 +197,7 @@ pub unsafe extern "C" fn nrg_node_open(
 pub unsafe extern "C" fn nrg_node_stop(node: *const NrgNode) -> i32 {
     guard(|| {
         // SAFETY: the caller's promise is this function's own.
-        unsafe { handle_in(node, "node")? }.core.stop();
+        unsafe { handle_in(node, "node")? }.stop();
         Ok(())
     })
 }
@@ -191,7 +211,9 @@ pub unsafe extern "C" fn nrg_node_stop(node: *const NrgNode) -> i32 {
 pub unsafe extern "C" fn nrg_node_delete(node: *const NrgNode) -> i32 {
     guard(|| {
         // SAFETY: the caller's promise is this function's own.
-        Ok(unsafe { handle_in(node, "node")? }.core.delete()?)
+        let node = unsafe { handle_in(node, "node")? };
+        node.core.unfreeze();
+        Ok(node.core.delete()?)
     })
 }
 
@@ -209,7 +231,7 @@ pub unsafe extern "C" fn nrg_node_free(node: *mut NrgNode) -> i32 {
     })
 }
 
-/// What a configuration says about the place of a group: name, store, server.
+/// What a configuration says about the place of a group: its name and its store.
 ///
 /// # Safety
 /// The pointers of `given` are null or valid for reads of their lengths.
@@ -225,7 +247,7 @@ unsafe fn place(given: &NrgNodeConfig) -> Result<NodeConfig, Failure> {
         return Err(bad("store_root is empty"));
     }
     let group = GroupName::new(name).map_err(|error| bad(error.to_string()))?;
-    Ok(NodeConfig::new(raft_core::types::PeerId(given.peer_id.to_ne_bytes()), group, root))
+    Ok(NodeConfig::new(PeerId::default(), group, root))
 }
 
 /// The engine's configuration for the caller's, except the transport.
@@ -265,9 +287,10 @@ pub(crate) unsafe fn node_config(given: &NrgNodeConfig) -> Result<NodeConfig, Fa
 /// `given.loopback` is null or a live handle for `'a`.
 unsafe fn network<'a>(given: &NrgNodeConfig) -> Result<&'a NrgLoopback, Failure> {
     match given.transport {
-        NRG_TRANSPORT_LOOPBACK if given.loopback.is_null() => {
-            Err(Failure::new(NRG_STATUS_NULL_ARGUMENT, "config.loopback is null"))
-        }
+        NRG_TRANSPORT_LOOPBACK if given.loopback.is_null() => Err(Failure::new(
+            NRG_STATUS_NULL_ARGUMENT,
+            "config.loopback is null",
+        )),
         // SAFETY: the caller's promise is this function's own.
         NRG_TRANSPORT_LOOPBACK => unsafe { handle_in(given.loopback, "config.loopback") },
         NRG_TRANSPORT_HOST | NRG_TRANSPORT_NATS => {

@@ -25,12 +25,11 @@ const POLL_MAX: usize = 256;
 
 /// First released size of each sized struct of this file.
 const RUNTIME_CONFIG_SIZE: usize = 40;
-const TUNING_SIZE: usize = 96;
-const METRICS_SIZE: usize = 96;
+pub(crate) const TUNING_SIZE: usize = 96;
+const METRICS_SIZE: usize = 104;
 
 /// An engine: shard threads, timers, stores. Nodes opened in it keep it alive after
 /// `nrg_runtime_free`.
-#[cfg_attr(feature = "interop", interoptopus::ffi(opaque))]
 pub struct NrgRuntime {
     core: Runtime,
     live: Arc<LiveCounts>,
@@ -66,7 +65,11 @@ pub unsafe extern "C" fn nrg_runtime_open(
                 let config = sized_in(config, RUNTIME_CONFIG_SIZE, "config")?;
                 let core = Runtime::open(runtime_config(&config)?)?;
                 let live = Arc::new(LiveCounts::default());
-                Ok(NrgRuntime { core, live, _counted: Counted::global(Kind::Runtime) })
+                Ok(NrgRuntime {
+                    core,
+                    live,
+                    _counted: Counted::global(Kind::Runtime),
+                })
             })
         }
     })
@@ -98,7 +101,10 @@ pub unsafe extern "C" fn nrg_runtime_poll(
             return Err(null("count_out"));
         }
         if events_cap == 0 || events_ptr.is_null() {
-            return Err(Failure::new(NRG_STATUS_INVALID_ARGUMENT, "no room for a single event"));
+            return Err(Failure::new(
+                NRG_STATUS_INVALID_ARGUMENT,
+                "no room for a single event",
+            ));
         }
         let timeout = (timeout_ms != NRG_TIMEOUT_INFINITE)
             .then(|| Duration::from_millis(u64::from(timeout_ms)));
@@ -144,7 +150,10 @@ pub unsafe extern "C" fn nrg_runtime_set_tuning(
     guard(|| {
         // SAFETY: the caller's promise is this function's own; the struct is integers.
         let (runtime, tuning) = unsafe {
-            (handle_in(runtime, "runtime")?, sized_in(tuning, TUNING_SIZE, "tuning")?)
+            (
+                handle_in(runtime, "runtime")?,
+                sized_in(tuning, TUNING_SIZE, "tuning")?,
+            )
         };
         runtime.core.set_timing(timing(&tuning)?);
         Ok(())
@@ -167,7 +176,9 @@ pub unsafe extern "C" fn nrg_runtime_set_peer_online(
     guard(|| {
         // SAFETY: the caller's promise is this function's own.
         let runtime = unsafe { handle_in(runtime, "runtime")? };
-        runtime.core.set_peer_online(peer_in(peer_id, "peer_id")?, online != 0);
+        runtime
+            .core
+            .set_peer_online(peer_in(peer_id, "peer_id")?, online != 0);
         Ok(())
     })
 }
@@ -184,7 +195,9 @@ pub unsafe extern "C" fn nrg_runtime_set_routing_ready(
 ) -> i32 {
     guard(|| {
         // SAFETY: the caller's promise is this function's own.
-        unsafe { handle_in(runtime, "runtime")? }.core.set_routing_ready(ready != 0);
+        unsafe { handle_in(runtime, "runtime")? }
+            .core
+            .set_routing_ready(ready != 0);
         Ok(())
     })
 }
@@ -238,6 +251,7 @@ pub unsafe extern "C" fn nrg_runtime_metrics(
             proposals_refused: counted.proposals_refused,
             messages_sent: counted.messages_sent,
             leader_changes: counted.leader_changes,
+            messages_malformed: counted.messages_malformed,
             poll_wakes: counted.poll_wakes,
             log_records_dropped: counted.log_records_dropped,
         };
@@ -313,11 +327,17 @@ pub(crate) fn timing(given: &NrgTuning) -> Result<Timing, Failure> {
         (given.campaign_min_ns, &mut timing.campaign_min),
         (given.campaign_max_ns, &mut timing.campaign_max),
         (given.heartbeat_ns, &mut timing.heartbeat),
-        (given.lost_quorum_interval_ns, &mut timing.lost_quorum_interval),
+        (
+            given.lost_quorum_interval_ns,
+            &mut timing.lost_quorum_interval,
+        ),
         (given.lost_quorum_check_ns, &mut timing.lost_quorum_check),
         (given.lost_quorum_signal_ns, &mut timing.lost_quorum_signal),
         (given.observer_interval_ns, &mut timing.observer_interval),
-        (given.peer_remove_timeout_ns, &mut timing.peer_remove_timeout),
+        (
+            given.peer_remove_timeout_ns,
+            &mut timing.peer_remove_timeout,
+        ),
         (given.rescue_timeout_ns, &mut timing.rescue_timeout),
     ];
     for (nanos, field) in given {

@@ -36,6 +36,8 @@ pub const NRG_STATUS_CORRUPT_PEERS: i32 = 111;
 pub const NRG_STATUS_LEADER_LEN: i32 = 112;
 /// A name, or a code, that is not known here.
 pub const NRG_STATUS_NOT_FOUND: i32 = 113;
+/// No configuration is given.
+pub const NRG_STATUS_NO_CONFIG: i32 = 114;
 
 // 200: the state of the node or the runtime does not allow it.
 
@@ -43,13 +45,13 @@ pub const NRG_STATUS_NOT_FOUND: i32 = 113;
 pub const NRG_STATUS_NOT_LEADER: i32 = 200;
 /// This node leads already.
 pub const NRG_STATUS_ALREADY_LEADER: i32 = 201;
-/// The node is closed, or its engine met a panic.
+/// The node is closed.
 pub const NRG_STATUS_CLOSED: i32 = 202;
 /// The runtime has been shut down; a poll answers this once and for ever.
 pub const NRG_STATUS_SHUTDOWN: i32 = 203;
 /// A step down names more than one preferred leader.
 pub const NRG_STATUS_TOO_MANY_PREFS: i32 = 204;
-/// A poll is already running on this runtime.
+/// Something does not come to rest; the text says what.
 pub const NRG_STATUS_BUSY: i32 = 205;
 /// A node of this server and group is already open.
 pub const NRG_STATUS_ALREADY_OPEN: i32 = 206;
@@ -59,6 +61,8 @@ pub const NRG_STATUS_UNSUPPORTED: i32 = 207;
 pub const NRG_STATUS_TIMED_OUT: i32 = 208;
 /// Subscribing on a closed transport.
 pub const NRG_STATUS_NO_TRANSPORT: i32 = 209;
+/// The engine of this node panicked before: it is unusable, its runtime and other nodes are not.
+pub const NRG_STATUS_FAULTED: i32 = 210;
 
 // 300: membership.
 
@@ -118,6 +122,8 @@ pub const NRG_STATUS_NO_PEER_STATE: i32 = 503;
 pub const NRG_STATUS_CORRUPT: i32 = 504;
 /// The directory is missing, or is not one, or can not be written.
 pub const NRG_STATUS_BAD_DIRECTORY: i32 = 505;
+/// A write failed for good and closed the node; the text says which.
+pub const NRG_STATUS_WRITE_ERROR: i32 = 506;
 
 // 900: faults of the engine itself.
 
@@ -150,6 +156,7 @@ pub(crate) const NAMES: &[(i32, &str)] = names![
     NRG_STATUS_CORRUPT_PEERS,
     NRG_STATUS_LEADER_LEN,
     NRG_STATUS_NOT_FOUND,
+    NRG_STATUS_NO_CONFIG,
     NRG_STATUS_NOT_LEADER,
     NRG_STATUS_ALREADY_LEADER,
     NRG_STATUS_CLOSED,
@@ -160,6 +167,7 @@ pub(crate) const NAMES: &[(i32, &str)] = names![
     NRG_STATUS_UNSUPPORTED,
     NRG_STATUS_TIMED_OUT,
     NRG_STATUS_NO_TRANSPORT,
+    NRG_STATUS_FAULTED,
     NRG_STATUS_MEMBERSHIP_CHANGE,
     NRG_STATUS_REMOVE_LAST_NODE,
     NRG_STATUS_PEER_NOT_FOUND,
@@ -185,6 +193,7 @@ pub(crate) const NAMES: &[(i32, &str)] = names![
     NRG_STATUS_NO_PEER_STATE,
     NRG_STATUS_CORRUPT,
     NRG_STATUS_BAD_DIRECTORY,
+    NRG_STATUS_WRITE_ERROR,
     NRG_STATUS_PANIC,
     NRG_STATUS_INTERNAL,
 ];

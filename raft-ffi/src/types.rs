@@ -9,7 +9,6 @@ use crate::loopback::NrgLoopback;
 /// How a runtime is made. All zeros after `struct_size` is the default.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
-#[cfg_attr(feature = "interop", interoptopus::ffi)]
 pub struct NrgRuntimeConfig {
     /// `sizeof(nrg_runtime_config)` of the caller.
     pub struct_size: u32,
@@ -30,7 +29,6 @@ pub struct NrgRuntimeConfig {
 /// The timers and intervals of a runtime, in nanoseconds. 0: the production value.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
-#[cfg_attr(feature = "interop", interoptopus::ffi)]
 pub struct NrgTuning {
     /// `sizeof(nrg_tuning)` of the caller.
     pub struct_size: u32,
@@ -63,7 +61,6 @@ pub struct NrgTuning {
 /// One ready node: a record of `nrg_runtime_poll`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
-#[cfg_attr(feature = "interop", interoptopus::ffi)]
 pub struct NrgReady {
     /// The token the host gave the node; 0 for the runtime itself.
     pub token: u64,
@@ -76,7 +73,6 @@ pub struct NrgReady {
 /// The counters of a runtime, since it was opened.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
-#[cfg_attr(feature = "interop", interoptopus::ffi)]
 pub struct NrgMetrics {
     /// `sizeof(nrg_metrics)` of the caller.
     pub struct_size: u32,
@@ -88,7 +84,7 @@ pub struct NrgMetrics {
     pub leaders: u64,
     /// Log indexes committed.
     pub commits: u64,
-    /// Log indexes the application has reported as applied.
+    /// Items handed to applications.
     pub applied: u64,
     /// Syncs of a store.
     pub syncs: u64,
@@ -100,7 +96,9 @@ pub struct NrgMetrics {
     pub messages_sent: u64,
     /// Changes of leadership seen by the groups here.
     pub leader_changes: u64,
-    /// Times a blocked poll was woken.
+    /// Received messages that could not be decoded.
+    pub messages_malformed: u64,
+    /// Polls that returned records.
     pub poll_wakes: u64,
     /// Log records dropped because nobody drained them.
     pub log_records_dropped: u64,
@@ -109,7 +107,6 @@ pub struct NrgMetrics {
 /// One group on one server: what `nrg_node_open` opens and `nrg_bootstrap` prepares.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
-#[cfg_attr(feature = "interop", interoptopus::ffi)]
 pub struct NrgNodeConfig {
     /// `sizeof(nrg_node_config)` of the caller.
     pub struct_size: u32,
@@ -138,9 +135,8 @@ pub struct NrgNodeConfig {
 /// One consistent view of a node.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
-#[cfg_attr(feature = "interop", interoptopus::ffi)]
-pub struct NrgNodeStatus {
-    /// `sizeof(nrg_node_status)` of the caller.
+pub struct NrgNodeState {
+    /// `sizeof(nrg_node_state)` of the caller.
     pub struct_size: u32,
     /// `NRG_ROLE_*`.
     pub role: u32,
@@ -162,6 +158,8 @@ pub struct NrgNodeStatus {
     pub first_index: u64,
     /// The newest index in the log.
     pub last_index: u64,
+    /// The newest index that a power failure here would not take.
+    pub durable: u64,
     /// The highest index known to be committed.
     pub commit: u64,
     /// The highest index the application has worked through.
@@ -195,7 +193,6 @@ pub struct NrgNodeStatus {
 /// One member of a group: a record of `nrg_node_peers`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
-#[cfg_attr(feature = "interop", interoptopus::ffi)]
 pub struct NrgPeer {
     /// The eight bytes of its id in memory order.
     pub id: u64,
@@ -212,7 +209,6 @@ pub struct NrgPeer {
 /// One record of a batch of entries. The data belongs to the batch and lives until it is freed.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
-#[cfg_attr(feature = "interop", interoptopus::ffi)]
 pub struct NrgBatchItem {
     /// The log index; 0 for the nil guard and the catch-up marker.
     pub index: u64,
@@ -229,7 +225,6 @@ pub struct NrgBatchItem {
 /// One log record of the engine. The texts belong to the batch and live until it is freed.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
-#[cfg_attr(feature = "interop", interoptopus::ffi)]
 pub struct NrgLogRecord {
     /// When, in nanoseconds of Unix time.
     pub unix_nanos: u64,

@@ -3,4 +3,11 @@
 //! Nothing here is promised to anyone but the tests of this repository, and nothing here is in a
 //! shipped library. The header of these functions is `bindings/c/nrg_testing.h`.
 
+pub mod clock;
+pub mod codec;
+pub mod echo;
+pub mod fault;
+pub mod loopback;
+pub mod node;
 pub mod objects;
+pub mod types;

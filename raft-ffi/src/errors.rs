@@ -1,0 +1,208 @@
+//! The one place that gives each error of the engine its status.
+
+use raft_core::config::ConfigError;
+#[cfg(feature = "testing")]
+use raft_core::detached::CallError;
+use raft_core::node::{AdjustError, CampaignError, PauseError, ProposeError, StepDownError};
+#[cfg(feature = "testing")]
+use raft_core::runtime::Busy;
+use raft_core::runtime::{RuntimeError, ShutDown, StartError};
+use raft_core::storage::StorageError;
+#[cfg(feature = "testing")]
+use raft_core::wire::{DecodeError, EncodeError};
+
+use crate::guard::Failure;
+use crate::status::{
+    NRG_STATUS_ADJUST_BOOT_CLUSTER, NRG_STATUS_ALREADY_LEADER, NRG_STATUS_ALREADY_OPEN,
+    NRG_STATUS_BAD_CONFIG, NRG_STATUS_BAD_DIRECTORY, NRG_STATUS_CLOSED, NRG_STATUS_CORRUPT,
+    NRG_STATUS_CORRUPT_PEERS, NRG_STATUS_ENTRY_STORE_FAILED, NRG_STATUS_INTERNAL, NRG_STATUS_IO,
+    NRG_STATUS_NO_PEER_STATE, NRG_STATUS_NOT_LEADER, NRG_STATUS_SHUTDOWN, NRG_STATUS_TOO_LARGE,
+    NRG_STATUS_TOO_MANY_PREFS, NRG_STATUS_WRITE_ERROR,
+};
+#[cfg(feature = "testing")]
+use crate::status::{
+    NRG_STATUS_BAD_APPEND_ENTRY, NRG_STATUS_BUSY, NRG_STATUS_ENTRY_LOAD_FAILED,
+    NRG_STATUS_INVALID_ARGUMENT, NRG_STATUS_LEADER_LEN, NRG_STATUS_MALFORMED,
+    NRG_STATUS_NO_TRANSPORT, NRG_STATUS_NODE_REMOVED, NRG_STATUS_NOT_FOUND,
+    NRG_STATUS_SNAPSHOT_CORRUPT, NRG_STATUS_TOO_MANY_ENTRIES, NRG_STATUS_UNSUPPORTED,
+};
+
+impl From<ProposeError> for Failure {
+    /// On the hot path: no text where the code says it all.
+    fn from(error: ProposeError) -> Self {
+        match error {
+            ProposeError::NotLeader => Self::code(NRG_STATUS_NOT_LEADER),
+            ProposeError::Closed => Self::code(NRG_STATUS_CLOSED),
+            ProposeError::TooLarge { .. } => Self::new(NRG_STATUS_TOO_LARGE, error.to_string()),
+            ProposeError::Failed(_) => Self::new(NRG_STATUS_WRITE_ERROR, error.to_string()),
+            _ => Self::new(NRG_STATUS_INTERNAL, error.to_string()),
+        }
+    }
+}
+
+impl From<StepDownError> for Failure {
+    fn from(error: StepDownError) -> Self {
+        let status = match error {
+            StepDownError::NotLeader => NRG_STATUS_NOT_LEADER,
+            StepDownError::TooManyPreferred => NRG_STATUS_TOO_MANY_PREFS,
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+impl From<CampaignError> for Failure {
+    fn from(error: CampaignError) -> Self {
+        let status = match error {
+            CampaignError::AlreadyLeader => NRG_STATUS_ALREADY_LEADER,
+            CampaignError::Closed => NRG_STATUS_CLOSED,
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+impl From<PauseError> for Failure {
+    fn from(error: PauseError) -> Self {
+        let status = match error {
+            PauseError::AlreadyLeader => NRG_STATUS_ALREADY_LEADER,
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+impl From<AdjustError> for Failure {
+    fn from(error: AdjustError) -> Self {
+        let status = match error {
+            AdjustError::NotLeader => NRG_STATUS_NOT_LEADER,
+            AdjustError::Established => NRG_STATUS_ADJUST_BOOT_CLUSTER,
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::new(NRG_STATUS_BAD_CONFIG, error.to_string())
+    }
+}
+
+impl From<StorageError> for Failure {
+    fn from(error: StorageError) -> Self {
+        let status = match error {
+            StorageError::Io { .. } | StorageError::CreateSnapshots { .. } => NRG_STATUS_IO,
+            StorageError::CreateDirectory { .. }
+            | StorageError::NotWritable { .. }
+            | StorageError::NotADirectory => NRG_STATUS_BAD_DIRECTORY,
+            StorageError::NoPeerState => NRG_STATUS_NO_PEER_STATE,
+            StorageError::CorruptPeers => NRG_STATUS_CORRUPT_PEERS,
+            StorageError::Damaged { .. } | StorageError::Version { .. } => NRG_STATUS_CORRUPT,
+            StorageError::OutOfOrder { .. } => NRG_STATUS_ENTRY_STORE_FAILED,
+            StorageError::TooLarge { .. } => NRG_STATUS_TOO_LARGE,
+            StorageError::Failed => NRG_STATUS_WRITE_ERROR,
+            StorageError::Closed => NRG_STATUS_CLOSED,
+            _ => NRG_STATUS_INTERNAL,
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+impl From<RuntimeError> for Failure {
+    fn from(error: RuntimeError) -> Self {
+        match error {
+            RuntimeError::Config(error) => error.into(),
+            _ => Self::new(NRG_STATUS_INTERNAL, error.to_string()),
+        }
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        let status = match error {
+            StartError::Storage(error) => return error.into(),
+            StartError::AlreadyRunning => NRG_STATUS_ALREADY_OPEN,
+            StartError::ShutDown => NRG_STATUS_SHUTDOWN,
+            _ => NRG_STATUS_INTERNAL,
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+impl From<ShutDown> for Failure {
+    fn from(_: ShutDown) -> Self {
+        Self::code(NRG_STATUS_SHUTDOWN)
+    }
+}
+
+#[cfg(feature = "testing")]
+impl From<Busy> for Failure {
+    fn from(error: Busy) -> Self {
+        Self::new(NRG_STATUS_BUSY, error.to_string())
+    }
+}
+
+#[cfg(feature = "testing")]
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Self {
+        let text = error.to_string();
+        let status = match error {
+            CallError::Unknown(_) => NRG_STATUS_NOT_FOUND,
+            CallError::NotYet(_) => NRG_STATUS_UNSUPPORTED,
+            CallError::ReadOnly(_) | CallError::Argument { .. } | CallError::Value { .. } => {
+                NRG_STATUS_INVALID_ARGUMENT
+            }
+            CallError::Json { .. } => NRG_STATUS_MALFORMED,
+            CallError::NotLeader => NRG_STATUS_NOT_LEADER,
+            CallError::Propose(error) => Self::from(error).status(),
+            CallError::StepDown(error) => Self::from(error).status(),
+            CallError::Campaign(error) => Self::from(error).status(),
+            CallError::Pause(error) => Self::from(error).status(),
+            CallError::Adjust(error) => Self::from(error).status(),
+            CallError::Storage(error) => Self::from(error).status(),
+            _ => named(&text),
+        };
+        Self::new(status, text)
+    }
+}
+
+/// The status of an error that is known by its text only (behaviour.md 4.2).
+#[cfg(feature = "testing")]
+fn named(text: &str) -> i32 {
+    match text {
+        "raft: not leader" => NRG_STATUS_NOT_LEADER,
+        "raft: already leader" => NRG_STATUS_ALREADY_LEADER,
+        "raft: node is closed" => NRG_STATUS_CLOSED,
+        "raft: corrupt peer state" => NRG_STATUS_CORRUPT_PEERS,
+        "raft: could not load entry from WAL" => NRG_STATUS_ENTRY_LOAD_FAILED,
+        "raft: could not store entry to WAL" => NRG_STATUS_ENTRY_STORE_FAILED,
+        "raft: peer was removed" => NRG_STATUS_NODE_REMOVED,
+        "raft: append entry corrupt" => NRG_STATUS_BAD_APPEND_ENTRY,
+        "raft: leader should be exactly 8 bytes" => NRG_STATUS_LEADER_LEN,
+        "raft: append entry can contain a max of 64k entries" => NRG_STATUS_TOO_MANY_ENTRIES,
+        "raft: no internal client" => NRG_STATUS_NO_TRANSPORT,
+        _ => NRG_STATUS_INTERNAL,
+    }
+}
+
+#[cfg(feature = "testing")]
+impl From<DecodeError> for Failure {
+    fn from(error: DecodeError) -> Self {
+        let status = match error {
+            DecodeError::BadAppendEntry { .. } => NRG_STATUS_BAD_APPEND_ENTRY,
+            DecodeError::CorruptPeers => NRG_STATUS_CORRUPT_PEERS,
+            DecodeError::SnapshotCorrupt => NRG_STATUS_SNAPSHOT_CORRUPT,
+            _ => NRG_STATUS_MALFORMED,
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+#[cfg(feature = "testing")]
+impl From<EncodeError> for Failure {
+    fn from(error: EncodeError) -> Self {
+        let status = match error {
+            EncodeError::LeaderLen { .. } => NRG_STATUS_LEADER_LEN,
+            EncodeError::TooManyEntries { .. } => NRG_STATUS_TOO_MANY_ENTRIES,
+            _ => NRG_STATUS_TOO_LARGE,
+        };
+        Self::new(status, error.to_string())
+    }
+}

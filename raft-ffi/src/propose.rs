@@ -1,0 +1,123 @@
+//! Proposals: the hot way in. Failures here are codes without a text.
+
+use bytes::Bytes;
+use raft_core::types::{Entry, EntryType, Term};
+
+use crate::convert::slice_in;
+use crate::guard::{Failure, Outcome};
+use crate::node::{NrgNode, on_node};
+use crate::status::NRG_STATUS_INVALID_ARGUMENT;
+
+/// Proposes one entry in the term that the caller believes to be current. short lock
+///
+/// OK means that the leader took it, not that it is committed: its commit shows in the apply
+/// queue. Another term, or no leadership: `NRG_STATUS_NOT_LEADER`. The data is copied once.
+///
+/// # Safety
+/// `node` is a live handle; `data_ptr` is null or valid for reads of `data_len` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nrg_node_propose(
+    node: *const NrgNode,
+    term: u64,
+    data_ptr: *const u8,
+    data_len: usize,
+) -> i32 {
+    // SAFETY: the caller's promise is this function's own.
+    unsafe {
+        on_node(node, |node| {
+            let data = slice_in(data_ptr, data_len, "data_ptr")?;
+            Ok(node
+                .core()
+                .propose(Term(term), Bytes::copy_from_slice(data))?)
+        })
+    }
+}
+
+/// Proposes several entries at once: all of them, in a row, or none. short lock
+///
+/// The data of all lies packed behind `data_ptr`, in order; `lengths_ptr` has the length of each
+/// and `count` their number. `types_ptr` has the type code of each (`NRG_ENTRY_*`), or is null
+/// when all are `NRG_ENTRY_NORMAL`. Lengths that do not add up to `data_len`:
+/// `NRG_STATUS_INVALID_ARGUMENT`. Otherwise as `nrg_node_propose`; the data is copied once.
+///
+/// # Safety
+/// `node` is a live handle; `data_ptr` is null or valid for reads of `data_len` bytes;
+/// `lengths_ptr`, and `types_ptr` unless null, are valid for reads of `count` values.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nrg_node_propose_batch(
+    node: *const NrgNode,
+    term: u64,
+    data_ptr: *const u8,
+    data_len: usize,
+    lengths_ptr: *const u32,
+    types_ptr: *const u8,
+    count: usize,
+) -> i32 {
+    // SAFETY: the caller's promise is this function's own.
+    unsafe {
+        on_node(node, |node| {
+            let data = slice_in(data_ptr, data_len, "data_ptr")?;
+            let lengths = slice_in(lengths_ptr, count, "lengths_ptr")?;
+            adds_up(lengths, data.len())?;
+            let packed = Bytes::copy_from_slice(data);
+            if types_ptr.is_null() {
+                return Ok(node.core().propose_slices(Term(term), packed, lengths)?);
+            }
+            let types = slice_in(types_ptr, count, "types_ptr")?;
+            Ok(node
+                .core()
+                .propose_batch(Term(term), entries(packed, lengths, types))?)
+        })
+    }
+}
+
+/// Proposes here when this node leads, else sends the data to the leader and forgets it.
+/// short lock
+///
+/// OK says nothing about what becomes of it. The data is copied once.
+///
+/// # Safety
+/// `node` is a live handle; `data_ptr` is null or valid for reads of `data_len` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nrg_node_forward_proposal(
+    node: *const NrgNode,
+    data_ptr: *const u8,
+    data_len: usize,
+) -> i32 {
+    // SAFETY: the caller's promise is this function's own.
+    unsafe {
+        on_node(node, |node| {
+            let data = slice_in(data_ptr, data_len, "data_ptr")?;
+            Ok(node.core().forward_proposal(Bytes::copy_from_slice(data))?)
+        })
+    }
+}
+
+/// Whether the lengths are those of the parts of `total` bytes.
+pub(crate) fn adds_up(lengths: &[u32], total: usize) -> Outcome {
+    let sum = lengths
+        .iter()
+        .try_fold(0_usize, |sum, len| sum.checked_add(*len as usize));
+    if sum == Some(total) {
+        return Ok(());
+    }
+    let text = "the lengths do not add up to data_len";
+    Err(Failure::new(NRG_STATUS_INVALID_ARGUMENT, text))
+}
+
+/// The parts of a packed buffer, sharing it. The lengths add up.
+pub(crate) fn parts(mut packed: Bytes, lengths: &[u32]) -> impl Iterator<Item = Bytes> {
+    lengths
+        .iter()
+        .map(move |len| packed.split_to(*len as usize))
+}
+
+fn entries(packed: Bytes, lengths: &[u32], types: &[u8]) -> Vec<Entry> {
+    parts(packed, lengths)
+        .zip(types)
+        .map(|(data, code)| Entry {
+            kind: EntryType::from_code(*code),
+            data,
+        })
+        .collect()
+}
