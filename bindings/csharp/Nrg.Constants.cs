@@ -8,14 +8,364 @@ namespace ZB.MOM.NatsNet.Server.Native;
 internal static class NrgConstants
 {
     /// <summary>
-    /// Major version of the ABI: a library with another one can not be used.
+    /// `nrg_runtime_poll`: wait for ever.
     /// </summary>
-    internal const uint NRG_ABI_MAJOR = 1;
+    internal const uint NRG_TIMEOUT_INFINITE = 4294967295;
 
     /// <summary>
-    /// Minor version of the ABI: raised by every addition.
+    /// The apply queue of the node has items: take them with `nrg_node_apply_take`.
     /// </summary>
-    internal const uint NRG_ABI_MINOR = 0;
+    internal const uint NRG_READY_APPLY = 1;
+
+    /// <summary>
+    /// Leadership changed: take the newest change with `nrg_node_lead_change_take`.
+    /// </summary>
+    internal const uint NRG_READY_LEADER = 2;
+
+    /// <summary>
+    /// The node has commands for the host's transport. Not raised on loopback.
+    /// </summary>
+    internal const uint NRG_READY_OUTBOUND = 4;
+
+    /// <summary>
+    /// Something a monitoring view shows has changed.
+    /// </summary>
+    internal const uint NRG_READY_ADVISORY = 8;
+
+    /// <summary>
+    /// The node has stopped: nothing of it runs any more and its files are closed.
+    /// </summary>
+    internal const uint NRG_READY_STOPPED = 16;
+
+    /// <summary>
+    /// The node failed: ask `nrg_node_write_error` for the reason.
+    /// </summary>
+    internal const uint NRG_READY_FAULT = 32;
+
+    /// <summary>
+    /// Token 0, the runtime itself: log records wait in `nrg_runtime_log_take`.
+    /// </summary>
+    internal const uint NRG_READY_LOG = 65536;
+
+    /// <summary>
+    /// Token 0, the runtime itself: counters worth reading have changed.
+    /// </summary>
+    internal const uint NRG_READY_METRICS = 131072;
+
+    /// <summary>
+    /// `nrg_runtime_config.sync_policy`: an entry is acknowledged after its sync. The default.
+    /// </summary>
+    internal const uint NRG_SYNC_ALWAYS = 0;
+
+    /// <summary>
+    /// `nrg_runtime_config.sync_policy`: sync each `sync_interval_ns`; a power failure may take what
+    /// was acknowledged since.
+    /// </summary>
+    internal const uint NRG_SYNC_INTERVAL = 1;
+
+    /// <summary>
+    /// `nrg_runtime_config.sync_policy`: the operating system decides.
+    /// </summary>
+    internal const uint NRG_SYNC_NEVER = 2;
+
+    /// <summary>
+    /// `nrg_runtime_config.clock`: the machine's clock. The default.
+    /// </summary>
+    internal const uint NRG_CLOCK_SYSTEM = 0;
+
+    /// <summary>
+    /// `nrg_runtime_config.clock`: time stands still until it is advanced. For tests; only the testing
+    /// flavour can advance it.
+    /// </summary>
+    internal const uint NRG_CLOCK_MANUAL = 1;
+
+    /// <summary>
+    /// `nrg_node_config.log_kind`: the log is kept in files. The default.
+    /// </summary>
+    internal const uint NRG_LOG_FILE = 0;
+
+    /// <summary>
+    /// `nrg_node_config.log_kind`: the log is kept in memory; term, vote and peers still in files.
+    /// </summary>
+    internal const uint NRG_LOG_MEMORY = 1;
+
+    /// <summary>
+    /// `nrg_node_config.transport`: the host carries the messages. Not in this version.
+    /// </summary>
+    internal const uint NRG_TRANSPORT_HOST = 0;
+
+    /// <summary>
+    /// `nrg_node_config.transport`: an in-process network, given in `loopback`.
+    /// </summary>
+    internal const uint NRG_TRANSPORT_LOOPBACK = 1;
+
+    /// <summary>
+    /// `nrg_node_config.transport`: a NATS server. Not in this version.
+    /// </summary>
+    internal const uint NRG_TRANSPORT_NATS = 2;
+
+    /// <summary>
+    /// `nrg_node_config.flags`: membership is decided by an outside reconciler.
+    /// </summary>
+    internal const uint NRG_NODE_MANAGED = 1;
+
+    /// <summary>
+    /// `nrg_node_config.flags`: start as an observer.
+    /// </summary>
+    internal const uint NRG_NODE_OBSERVER = 2;
+
+    /// <summary>
+    /// `nrg_node_config.flags`: the group existed before, an empty log is suspicious.
+    /// </summary>
+    internal const uint NRG_NODE_RECOVERING = 4;
+
+    /// <summary>
+    /// `nrg_node_config.flags`: the peer set is being extended, a new empty member must not campaign.
+    /// </summary>
+    internal const uint NRG_NODE_SCALE_UP = 8;
+
+    /// <summary>
+    /// `nrg_node_config.flags`: check storage limits.
+    /// </summary>
+    internal const uint NRG_NODE_TRACK = 16;
+
+    /// <summary>
+    /// `nrg_bootstrap`: the peers given are all peers of the group.
+    /// </summary>
+    internal const uint NRG_BOOTSTRAP_ALL_PEERS_KNOWN = 1;
+
+    /// <summary>
+    /// `nrg_node_campaign`: as soon as possible, as the preferred leader.
+    /// </summary>
+    internal const uint NRG_CAMPAIGN_IMMEDIATELY = 1;
+
+    /// <summary>
+    /// `nrg_node_adjust_cluster_size`: before the group's first leader; neither stored nor sent.
+    /// </summary>
+    internal const uint NRG_ADJUST_BOOT = 1;
+
+    /// <summary>
+    /// `nrg_node_state.role`: follows a leader, or waits for one.
+    /// </summary>
+    internal const uint NRG_ROLE_FOLLOWER = 0;
+
+    /// <summary>
+    /// `nrg_node_state.role`: leads.
+    /// </summary>
+    internal const uint NRG_ROLE_LEADER = 1;
+
+    /// <summary>
+    /// `nrg_node_state.role`: campaigns.
+    /// </summary>
+    internal const uint NRG_ROLE_CANDIDATE = 2;
+
+    /// <summary>
+    /// `nrg_node_state.role`: has ended.
+    /// </summary>
+    internal const uint NRG_ROLE_CLOSED = 3;
+
+    /// <summary>
+    /// `nrg_node_state.flags`: leads, and the application has worked through the term's first entry.
+    /// </summary>
+    internal const uint NRG_NODE_IS_LEADER = 1;
+
+    /// <summary>
+    /// `nrg_node_state.flags`: a leader was known at some time.
+    /// </summary>
+    internal const uint NRG_NODE_HAD_LEADER = 2;
+
+    /// <summary>
+    /// `nrg_node_state.flags`: receives and votes, never campaigns.
+    /// </summary>
+    internal const uint NRG_NODE_IS_OBSERVER = 4;
+
+    /// <summary>
+    /// `nrg_node_state.flags`: applying is paused.
+    /// </summary>
+    internal const uint NRG_NODE_IS_PAUSED = 8;
+
+    /// <summary>
+    /// `nrg_node_state.flags`: catches up from the leader's log.
+    /// </summary>
+    internal const uint NRG_NODE_CATCHING_UP = 16;
+
+    /// <summary>
+    /// `nrg_node_state.flags`: up to date with the leader.
+    /// </summary>
+    internal const uint NRG_NODE_CURRENT = 32;
+
+    /// <summary>
+    /// `nrg_node_state.flags`: a quorum of the group was heard from lately.
+    /// </summary>
+    internal const uint NRG_NODE_QUORUM_LIVE = 64;
+
+    /// <summary>
+    /// `nrg_node_state.flags`: a membership change is not committed yet.
+    /// </summary>
+    internal const uint NRG_NODE_MEMBERSHIP_CHANGE = 128;
+
+    /// <summary>
+    /// `nrg_node_state.flags`: something was applied and there is no snapshot.
+    /// </summary>
+    internal const uint NRG_NODE_NEED_SNAPSHOT = 256;
+
+    /// <summary>
+    /// `nrg_node_state.flags`: proposals or entries come faster than they are worked through.
+    /// </summary>
+    internal const uint NRG_NODE_OVERRUN = 512;
+
+    /// <summary>
+    /// `nrg_node_state.flags`: its storage was removed.
+    /// </summary>
+    internal const uint NRG_NODE_DELETED = 1024;
+
+    /// <summary>
+    /// `nrg_node_state.flags`: failed for good, see `nrg_node_write_error`.
+    /// </summary>
+    internal const uint NRG_NODE_FAILED = 2048;
+
+    /// <summary>
+    /// `nrg_node_state.flags`: a temporary quorum is in force.
+    /// </summary>
+    internal const uint NRG_NODE_IN_RESCUE = 4096;
+
+    /// <summary>
+    /// `nrg_peer.flags`: up to date with the leader, as this node knows it.
+    /// </summary>
+    internal const uint NRG_PEER_CURRENT = 1;
+
+    /// <summary>
+    /// `nrg_peer.flags`: counts towards the quorum.
+    /// </summary>
+    internal const uint NRG_PEER_VOTING = 2;
+
+    /// <summary>
+    /// `nrg_batch_item.entry_type`: application data.
+    /// </summary>
+    internal const uint NRG_ENTRY_NORMAL = 0;
+
+    /// <summary>
+    /// `nrg_batch_item.entry_type`: a snapshot as very old logs hold it; handed up as
+    /// `NRG_ENTRY_SNAPSHOT`.
+    /// </summary>
+    internal const uint NRG_ENTRY_OLD_SNAPSHOT = 1;
+
+    /// <summary>
+    /// `nrg_batch_item.entry_type`: the membership; not handed up.
+    /// </summary>
+    internal const uint NRG_ENTRY_PEER_STATE = 2;
+
+    /// <summary>
+    /// `nrg_batch_item.entry_type`: a peer joined; data is its eight-byte id.
+    /// </summary>
+    internal const uint NRG_ENTRY_ADD_PEER = 3;
+
+    /// <summary>
+    /// `nrg_batch_item.entry_type`: a peer left; data is its eight-byte id.
+    /// </summary>
+    internal const uint NRG_ENTRY_REMOVE_PEER = 4;
+
+    /// <summary>
+    /// `nrg_batch_item.entry_type`: the chosen successor; not handed up.
+    /// </summary>
+    internal const uint NRG_ENTRY_LEADER_TRANSFER = 5;
+
+    /// <summary>
+    /// `nrg_batch_item.entry_type`: a snapshot of the state machine.
+    /// </summary>
+    internal const uint NRG_ENTRY_SNAPSHOT = 6;
+
+    /// <summary>
+    /// `nrg_batch_item.entry_type`: the marker of a catch-up, see `NRG_ITEM_CATCHUP`.
+    /// </summary>
+    internal const uint NRG_ENTRY_CATCHUP = 7;
+
+    /// <summary>
+    /// `nrg_batch_item.flags`: the first record of its log index.
+    /// </summary>
+    internal const uint NRG_ITEM_FIRST_OF_INDEX = 1;
+
+    /// <summary>
+    /// `nrg_batch_item.flags`: the index has no entries for the application; it is still to be
+    /// reported as processed.
+    /// </summary>
+    internal const uint NRG_ITEM_EMPTY = 2;
+
+    /// <summary>
+    /// `nrg_batch_item.flags`: no entry. The replay at the start, or a signalled catch-up, has ended.
+    /// </summary>
+    internal const uint NRG_ITEM_NIL_GUARD = 4;
+
+    /// <summary>
+    /// `nrg_batch_item.flags`: no entry. What follows comes from a catch-up and may be merged until
+    /// the nil guard.
+    /// </summary>
+    internal const uint NRG_ITEM_CATCHUP = 8;
+
+    /// <summary>
+    /// `nrg_log_record.level`: the node cannot go on, or data is in danger.
+    /// </summary>
+    internal const uint NRG_LOG_ERROR = 1;
+
+    /// <summary>
+    /// `nrg_log_record.level`: unusual, handled.
+    /// </summary>
+    internal const uint NRG_LOG_WARN = 2;
+
+    /// <summary>
+    /// `nrg_log_record.level`: a change an operator wants to see.
+    /// </summary>
+    internal const uint NRG_LOG_INFO = 3;
+
+    /// <summary>
+    /// `nrg_log_record.level`: for tracing.
+    /// </summary>
+    internal const uint NRG_LOG_DEBUG = 4;
+
+    /// <summary>
+    /// `nrg_abi_layout`: `nrg_runtime_config`.
+    /// </summary>
+    internal const uint NRG_STRUCT_RUNTIME_CONFIG = 1;
+
+    /// <summary>
+    /// `nrg_abi_layout`: `nrg_tuning`.
+    /// </summary>
+    internal const uint NRG_STRUCT_TUNING = 2;
+
+    /// <summary>
+    /// `nrg_abi_layout`: `nrg_ready`.
+    /// </summary>
+    internal const uint NRG_STRUCT_READY = 3;
+
+    /// <summary>
+    /// `nrg_abi_layout`: `nrg_metrics`.
+    /// </summary>
+    internal const uint NRG_STRUCT_METRICS = 4;
+
+    /// <summary>
+    /// `nrg_abi_layout`: `nrg_node_config`.
+    /// </summary>
+    internal const uint NRG_STRUCT_NODE_CONFIG = 5;
+
+    /// <summary>
+    /// `nrg_abi_layout`: `nrg_node_state`.
+    /// </summary>
+    internal const uint NRG_STRUCT_NODE_STATE = 6;
+
+    /// <summary>
+    /// `nrg_abi_layout`: `nrg_peer`.
+    /// </summary>
+    internal const uint NRG_STRUCT_PEER = 7;
+
+    /// <summary>
+    /// `nrg_abi_layout`: `nrg_batch_item`.
+    /// </summary>
+    internal const uint NRG_STRUCT_BATCH_ITEM = 8;
+
+    /// <summary>
+    /// `nrg_abi_layout`: `nrg_log_record`.
+    /// </summary>
+    internal const uint NRG_STRUCT_LOG_RECORD = 9;
 
     /// <summary>
     /// The call did what it was asked to do.
@@ -93,6 +443,11 @@ internal static class NrgConstants
     internal const int NRG_STATUS_NOT_FOUND = 113;
 
     /// <summary>
+    /// No configuration is given.
+    /// </summary>
+    internal const int NRG_STATUS_NO_CONFIG = 114;
+
+    /// <summary>
     /// This node does not lead, or leads in another term.
     /// </summary>
     internal const int NRG_STATUS_NOT_LEADER = 200;
@@ -103,7 +458,7 @@ internal static class NrgConstants
     internal const int NRG_STATUS_ALREADY_LEADER = 201;
 
     /// <summary>
-    /// The node is closed, or its engine met a panic.
+    /// The node is closed.
     /// </summary>
     internal const int NRG_STATUS_CLOSED = 202;
 
@@ -118,7 +473,7 @@ internal static class NrgConstants
     internal const int NRG_STATUS_TOO_MANY_PREFS = 204;
 
     /// <summary>
-    /// A poll is already running on this runtime.
+    /// Something does not come to rest; the text says what.
     /// </summary>
     internal const int NRG_STATUS_BUSY = 205;
 
@@ -141,6 +496,11 @@ internal static class NrgConstants
     /// Subscribing on a closed transport.
     /// </summary>
     internal const int NRG_STATUS_NO_TRANSPORT = 209;
+
+    /// <summary>
+    /// The engine of this node panicked before: it is unusable, its runtime and other nodes are not.
+    /// </summary>
+    internal const int NRG_STATUS_FAULTED = 210;
 
     /// <summary>
     /// Another membership change has not been committed yet.
@@ -268,6 +628,11 @@ internal static class NrgConstants
     internal const int NRG_STATUS_BAD_DIRECTORY = 505;
 
     /// <summary>
+    /// A write failed for good and closed the node; the text says which.
+    /// </summary>
+    internal const int NRG_STATUS_WRITE_ERROR = 506;
+
+    /// <summary>
     /// The engine panicked; the node that did it is unusable.
     /// </summary>
     internal const int NRG_STATUS_PANIC = 900;
@@ -278,27 +643,117 @@ internal static class NrgConstants
     internal const int NRG_STATUS_INTERNAL = 901;
 
     /// <summary>
-    /// Kind of `nrg_test_live_objects`: runtimes.
+    /// Major version of the ABI: a library with another one can not be used.
+    /// </summary>
+    internal const uint NRG_ABI_MAJOR = 1;
+
+    /// <summary>
+    /// Minor version of the ABI: raised by every addition.
+    /// </summary>
+    internal const uint NRG_ABI_MINOR = 0;
+
+    /// <summary>
+    /// Operation of `nrg_test_codec`: wire bytes in, JSON out.
+    /// </summary>
+    internal const uint NRG_TEST_CODEC_DECODE = 0;
+
+    /// <summary>
+    /// Operation of `nrg_test_codec`: JSON in, wire bytes out.
+    /// </summary>
+    internal const uint NRG_TEST_CODEC_ENCODE = 1;
+
+    /// <summary>
+    /// Kind of `nrg_test_inject_fault`: this very call panics, which poisons the node.
+    /// </summary>
+    internal const uint NRG_TEST_FAULT_PANIC_IN_CALL = 1;
+
+    /// <summary>
+    /// Kind of `nrg_test_inject_fault`: the node panics by itself, inside the engine.
+    /// </summary>
+    internal const uint NRG_TEST_FAULT_PANIC_IN_NODE = 2;
+
+    /// <summary>
+    /// Flag of `nrg_test_node_open`: a hand-made node without a log.
+    /// </summary>
+    internal const uint NRG_TEST_NODE_NO_LOG = 1;
+
+    /// <summary>
+    /// Flag of `nrg_test_node_open`: a hand-made node without subscriptions.
+    /// </summary>
+    internal const uint NRG_TEST_NODE_NO_TRANSPORT = 2;
+
+    /// <summary>
+    /// Kind of `nrg_test_node_deliver`: an append entry.
+    /// </summary>
+    internal const uint NRG_TEST_DELIVER_APPEND_ENTRY = 0;
+
+    /// <summary>
+    /// Kind of `nrg_test_node_deliver`: the answer to an append entry.
+    /// </summary>
+    internal const uint NRG_TEST_DELIVER_RESPONSE = 1;
+
+    /// <summary>
+    /// Kind of `nrg_test_node_deliver`: a vote request.
+    /// </summary>
+    internal const uint NRG_TEST_DELIVER_VOTE_REQUEST = 2;
+
+    /// <summary>
+    /// Kind of `nrg_test_node_deliver`: a vote.
+    /// </summary>
+    internal const uint NRG_TEST_DELIVER_VOTE_RESPONSE = 3;
+
+    /// <summary>
+    /// Origin of an append entry: the group's subject.
+    /// </summary>
+    internal const uint NRG_TEST_ORIGIN_LIVE = 0;
+
+    /// <summary>
+    /// Origin of an append entry: a catch-up, whose handle is given.
+    /// </summary>
+    internal const uint NRG_TEST_ORIGIN_CATCHUP = 1;
+
+    /// <summary>
+    /// Origin of an append entry: the node's own log.
+    /// </summary>
+    internal const uint NRG_TEST_ORIGIN_REPLAY = 2;
+
+    /// <summary>
+    /// Kind of `nrg_test_live_objects`: runtimes, of the process.
     /// </summary>
     internal const uint NRG_TEST_OBJECT_RUNTIME = 0;
 
     /// <summary>
-    /// Kind of `nrg_test_live_objects`: nodes.
+    /// Kind of `nrg_test_live_objects`: nodes, of a runtime.
     /// </summary>
     internal const uint NRG_TEST_OBJECT_NODE = 1;
 
     /// <summary>
-    /// Kind of `nrg_test_live_objects`: batches.
+    /// Kind of `nrg_test_live_objects`: batches, of a runtime; those of test functions, of the process.
     /// </summary>
     internal const uint NRG_TEST_OBJECT_BATCH = 2;
 
     /// <summary>
-    /// Kind of `nrg_test_live_objects`: checkpoints.
+    /// Kind of `nrg_test_live_objects`: checkpoints, of a runtime.
     /// </summary>
     internal const uint NRG_TEST_OBJECT_CHECKPOINT = 3;
 
     /// <summary>
-    /// Kind of `nrg_test_live_objects`: loopback networks.
+    /// Kind of `nrg_test_live_objects`: loopback networks, of the process.
     /// </summary>
     internal const uint NRG_TEST_OBJECT_LOOPBACK = 4;
+
+    /// <summary>
+    /// Kind of `nrg_test_live_objects`: taps, of the process.
+    /// </summary>
+    internal const uint NRG_TEST_OBJECT_TAP = 5;
+
+    /// <summary>
+    /// Kind of `nrg_test_live_objects`: detached nodes, of the process.
+    /// </summary>
+    internal const uint NRG_TEST_OBJECT_TEST_NODE = 6;
+
+    /// <summary>
+    /// `nrg_abi_layout`: `nrg_test_message`.
+    /// </summary>
+    internal const uint NRG_TEST_STRUCT_MESSAGE = 1001;
 }

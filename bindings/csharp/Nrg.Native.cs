@@ -46,11 +46,314 @@ internal static partial class Interop {
     public const string NativeLib = "natsraft";
 
     /// <summary>
+    /// Begins to stop the node and returns; the event `NRG_READY_STOPPED` follows. A second call does
+    /// nothing. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_stop")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_stop(IntPtr node);
+
+    /// <summary>
+    /// Campaigns soon, or with `NRG_CAMPAIGN_IMMEDIATELY` at once as the preferred leader. short lock
+    ///
+    /// A node that leads: `NRG_STATUS_ALREADY_LEADER`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_campaign")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_campaign(IntPtr node, uint flags);
+
+    /// <summary>
+    /// Changes the timers and intervals of this runtime; those armed already run out as they are.
+    /// short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_runtime_set_tuning")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_runtime_set_tuning(IntPtr runtime, IntPtr tuning);
+
+    /// <summary>
+    /// Gives the leadership up, to a preferred peer if one is given and it is online and healthy.
+    /// short lock
+    ///
+    /// `preferred_ptr` holds at most one id, the eight bytes in memory order; more are
+    /// `NRG_STATUS_TOO_MANY_PREFS`. A node that does not lead: `NRG_STATUS_NOT_LEADER`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_step_down")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_step_down(IntPtr node, IntPtr preferred_ptr, nuint preferred_len);
+
+    /// <summary>
+    /// Holds back what is committed from now on, until `nrg_node_apply_resume`. short lock
+    ///
+    /// A node that leads: `NRG_STATUS_ALREADY_LEADER`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_apply_pause")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_apply_pause(IntPtr node);
+
+    /// <summary>
+    /// Makes a blocked `nrg_runtime_poll`, or the next one, return without records. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_runtime_wake")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_runtime_wake(IntPtr runtime);
+
+    /// <summary>
+    /// Makes an in-process network without partitions. wait-free
+    ///
+    /// The handle belongs to the caller, until `nrg_loopback_free`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_loopback_open")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_loopback_open(IntPtr loopback_out);
+
+    /// <summary>
+    /// Makes the node an observer (`observer` not 0) or a full member (0). A leader goes on leading.
+    /// short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_set_observer")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_set_observer(IntPtr node, uint observer);
+
+    /// <summary>
+    /// Proposes here when this node leads, else sends the data to the leader and forgets it.
+    /// short lock
+    ///
+    /// OK says nothing about what becomes of it. The data is copied once.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_forward_proposal")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_forward_proposal(IntPtr node, IntPtr data_ptr, nuint data_len);
+
+    /// <summary>
+    /// Proposes one entry in the term that the caller believes to be current. short lock
+    ///
+    /// OK means that the leader took it, not that it is committed: its commit shows in the apply
+    /// queue. Another term, or no leadership: `NRG_STATUS_NOT_LEADER`. The data is copied once.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_propose")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_propose(IntPtr node, ulong term, IntPtr data_ptr, nuint data_len);
+
+    /// <summary>
+    /// Proposes several entries at once: all of them, in a row, or none. short lock
+    ///
+    /// The data of all lies packed behind `data_ptr`, in order; `lengths_ptr` has the length of each
+    /// and `count` their number. `types_ptr` has the type code of each (`NRG_ENTRY_*`), or is null
+    /// when all are `NRG_ENTRY_NORMAL`. Lengths that do not add up to `data_len`:
+    /// `NRG_STATUS_INVALID_ARGUMENT`. Otherwise as `nrg_node_propose`; the data is copied once.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_propose_batch")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_propose_batch(IntPtr node, ulong term, IntPtr data_ptr, nuint data_len, IntPtr lengths_ptr, IntPtr types_ptr, nuint count);
+
+    /// <summary>
+    /// Puts a server into a partition; servers reach each other when their numbers are equal. All
+    /// start in 0, and 0 heals. short lock
+    ///
+    /// `peer_id`: the eight bytes of its id in memory order, not 0.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_loopback_set_partition")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_loopback_set_partition(IntPtr loopback, ulong peer_id, uint partition);
+
+    /// <summary>
+    /// Recovers a group from its folder and starts its node. may block on disk
+    ///
+    /// The handle belongs to the caller, until `nrg_node_free`. The group must have been bootstrapped
+    /// (`NRG_STATUS_NO_PEER_STATE`), and must not be open already for the same server
+    /// (`NRG_STATUS_ALREADY_OPEN`).
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_open")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_open(IntPtr runtime, IntPtr config, IntPtr node_out);
+
+    /// <summary>
+    /// Releases a batch with everything its records point to; accepts null. wait-free
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_batch_free")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_batch_free(IntPtr batch);
+
+    /// <summary>
+    /// Releases the handle; accepts null. A node that still runs goes on. wait-free
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_free")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_free(IntPtr node);
+
+    /// <summary>
+    /// Releases the handle; accepts null. Nodes on the network go on. wait-free
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_loopback_free")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_loopback_free(IntPtr loopback);
+
+    /// <summary>
+    /// Releases what `nrg_node_apply_pause` holds back. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_apply_resume")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_apply_resume(IntPtr node);
+
+    /// <summary>
+    /// Reports how far the application is: worked through `index`, done for good with `applied`.
+    ///
+    /// Once for each batch is enough. Writes what a snapshot at `applied` would free: entries and
+    /// bytes. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_processed")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_processed(IntPtr node, ulong index, ulong applied, IntPtr entries_out, IntPtr bytes_out);
+
+    /// <summary>
+    /// Sets the expected size of the group, at least 2. short lock
+    ///
+    /// On the leader, which tells the others; else `NRG_STATUS_NOT_LEADER`. With `NRG_ADJUST_BOOT` on
+    /// any node of a group that never had a leader, here only; else `NRG_STATUS_ADJUST_BOOT_CLUSTER`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_adjust_cluster_size")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_adjust_cluster_size(IntPtr node, uint cluster_size, uint flags);
+
+    /// <summary>
+    /// Shuts the runtime down if that was not done, and releases the handle; accepts null. Does not
+    /// wait for the threads: they end by themselves. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_runtime_free")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_runtime_free(IntPtr runtime);
+
+    /// <summary>
+    /// Starts an engine. Several in one process are independent. may block on disk
+    ///
+    /// The handle belongs to the caller, until `nrg_runtime_free`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_runtime_open")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_runtime_open(IntPtr config, IntPtr runtime_out);
+
+    /// <summary>
+    /// Stops (`frozen` not 0) or resumes (0) the inputs, timers and commands of a node on this
+    /// network, as if its process were suspended. Its status stays readable. short lock
+    ///
+    /// A node of another network: `NRG_STATUS_INVALID_ARGUMENT`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_loopback_freeze")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_loopback_freeze(IntPtr loopback, IntPtr node, uint frozen);
+
+    /// <summary>
+    /// Stops all nodes that still run, and every poll: it answers `NRG_STATUS_SHUTDOWN` from then on.
+    /// Does not wait; a second call does nothing. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_runtime_shutdown")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_runtime_shutdown(IntPtr runtime);
+
+    /// <summary>
+    /// Stops the node and removes its storage; the event `NRG_READY_STOPPED` follows. may block on
+    /// disk
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_delete")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_delete(IntPtr node);
+
+    /// <summary>
+    /// Takes at most `max_items` log records, oldest first, as a batch of log records. short lock
+    ///
+    /// The batch belongs to the caller, until `nrg_batch_free`; null when there are none.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_runtime_log_take")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_runtime_log_take(IntPtr runtime, nuint max_items, IntPtr batch_out);
+
+    /// <summary>
+    /// Takes committed entries, oldest first, as a batch of entries. short lock
+    ///
+    /// At most `max_items` log indexes, or fewer when their data exceeds `max_bytes`; at least one when
+    /// there is any. The records of one index are never split over two batches. Every index above 0
+    /// must be reported with `nrg_node_processed`. The batch belongs to the caller, until
+    /// `nrg_batch_free`; null when the queue is empty. Works on a closed node too.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_apply_take")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_apply_take(IntPtr node, nuint max_items, nuint max_bytes, IntPtr batch_out);
+
+    /// <summary>
+    /// Takes the newest leadership change that was not taken yet. short lock
+    ///
+    /// `present_out` receives 1 and the other two what changed, or 0 and nothing. Older changes that
+    /// were not taken are gone.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_lead_change_take")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_lead_change_take(IntPtr node, IntPtr present_out, IntPtr is_leader_out, IntPtr term_out);
+
+    /// <summary>
+    /// Tells whether a server is known and online (`online` not 0): a leader hands its lead over only
+    /// to such a one. Servers never told about count as online on loopback. short lock
+    ///
+    /// `peer_id`: the eight bytes of its id in memory order, not 0.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_runtime_set_peer_online")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_runtime_set_peer_online(IntPtr runtime, ulong peer_id, uint online);
+
+    /// <summary>
+    /// Tells whether a way to other servers exists (`ready` not 0): before the first one a node does
+    /// not campaign. Always so on loopback. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_runtime_set_routing_ready")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_runtime_set_routing_ready(IntPtr runtime, uint ready);
+
+    /// <summary>
+    /// The records of a batch and their number; null and 0 for null and for a batch of log records.
+    /// wait-free
+    ///
+    /// They belong to the batch: nothing may be written to them, and they end with it.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_batch_items")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial IntPtr nrg_batch_items(IntPtr batch, IntPtr count_out);
+
+    /// <summary>
+    /// The records of a batch of log records; null and 0 for null and for a batch of entries.
+    /// wait-free
+    ///
+    /// They belong to the batch: nothing may be written to them, and they end with it.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_batch_log_records")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial IntPtr nrg_batch_log_records(IntPtr batch, IntPtr count_out);
+
+    /// <summary>
     /// The version of the ABI, `major &lt;&lt; 16 | minor`. wait-free
     /// </summary>
     [LibraryImport(NativeLib, EntryPoint = "nrg_abi_version")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static partial uint nrg_abi_version();
+
+    /// <summary>
+    /// Waits until nodes are ready, and says which: token and reasons of each, once.
+    ///
+    /// At most `events_cap` records (and no more than 256) go to `events_ptr`, their number to
+    /// `count_out`; the rest comes with the next poll. A record is a hint: the take it announces
+    /// returns everything there is, possibly nothing. 0 records mean that the time is over or
+    /// `nrg_runtime_wake` was called. `timeout_ms` 0 does not wait, `NRG_TIMEOUT_INFINITE` waits for
+    /// ever. After `nrg_runtime_shutdown`: `NRG_STATUS_SHUTDOWN`, for ever. short lock, waits
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_runtime_poll")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_runtime_poll(IntPtr runtime, uint timeout_ms, IntPtr events_ptr, nuint events_cap, IntPtr count_out);
+
+    /// <summary>
+    /// Writes 1 when the node is up to date or makes progress towards it, else 0. Waits at most 10 ms
+    /// for a sign of progress. short lock, waits
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_check_health")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_check_health(IntPtr node, IntPtr healthy_out);
 
     /// <summary>
     /// Writes a line about this build, for diagnostics: version, revision, target, flavour.
@@ -61,6 +364,55 @@ internal static partial class Interop {
     [LibraryImport(NativeLib, EntryPoint = "nrg_build_info")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static partial int nrg_build_info(IntPtr buf_ptr, nuint buf_len, IntPtr needed_len_out);
+
+    /// <summary>
+    /// Writes a record for each member of the group, this node included, sorted by id.
+    ///
+    /// `count_out` receives their number, also when `peers_cap` is too small
+    /// (`NRG_STATUS_BUFFER_TOO_SMALL`, no records are written then). short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_peers")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_peers(IntPtr node, IntPtr peers_ptr, nuint peers_cap, IntPtr count_out);
+
+    /// <summary>
+    /// Writes how the library lays out a struct (`NRG_STRUCT_*`), so that a host can compare.
+    ///
+    /// The offsets of its fields go to `offsets_ptr` in the order of the header, their number to
+    /// `count_out`, its size and alignment to `size_out` and `align_out`; the offsets may be asked for
+    /// with a capacity of 0. With `NRG_STATUS_BUFFER_TOO_SMALL` only the three numbers are written. An
+    /// unknown id: `NRG_STATUS_NOT_FOUND`. wait-free
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_abi_layout")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_abi_layout(uint struct_id, IntPtr offsets_ptr, nuint offsets_cap, IntPtr count_out, IntPtr size_out, IntPtr align_out);
+
+    /// <summary>
+    /// Writes one consistent view of the node. Works on a closed node too. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_status")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_status(IntPtr node, IntPtr state_out);
+
+    /// <summary>
+    /// Writes the counters of the runtime. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_runtime_metrics")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_runtime_metrics(IntPtr runtime, IntPtr metrics_out);
+
+    /// <summary>
+    /// Writes the first peer state of a group, so that `nrg_node_open` can start it. may block on disk
+    ///
+    /// Only the group's name and the store root of `config` are used; a null `config` is
+    /// `NRG_STATUS_NO_CONFIG`. `peers_ptr` holds the known members, each the eight bytes of an id in
+    /// memory order. Without `NRG_BOOTSTRAP_ALL_PEERS_KNOWN` the expected size is at least 2 and at
+    /// least `routes` plus `gateway_urls`, the host's numbers of configured routes and of gateway
+    /// addresses of other clusters.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_bootstrap")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_bootstrap(IntPtr config, IntPtr peers_ptr, nuint peers_len, uint flags, uint routes, uint gateway_urls);
 
     /// <summary>
     /// Writes the name of a status constant, such as `NRG_STATUS_OK`.
@@ -84,6 +436,157 @@ internal static partial class Interop {
     internal static partial int nrg_last_error(IntPtr buf_ptr, nuint buf_len, IntPtr needed_len_out);
 
     /// <summary>
+    /// Writes when a peer was last heard from, in nanoseconds of Unix time; 0 for never, and for a
+    /// peer that is not known. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_last_heard")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_last_heard(IntPtr node, ulong peer_id, IntPtr unix_nanos_out);
+
+    /// <summary>
+    /// Writes why the node failed for good: `code_out` receives `NRG_STATUS_WRITE_ERROR` or
+    /// `NRG_STATUS_PANIC`, or `NRG_STATUS_OK` when it has not failed; the text goes to the buffer.
+    ///
+    /// UTF-8, not terminated; `needed_len_out` receives the length, also when the buffer is too small
+    /// (`NRG_STATUS_BUFFER_TOO_SMALL`). Works on a closed node too. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_write_error")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_write_error(IntPtr node, IntPtr code_out, IntPtr buf_ptr, nuint buf_len, IntPtr needed_len_out);
+
+    /// <summary>
+    /// Changes the timers and intervals of this runtime; those armed already run out as they are.
+    /// short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_runtime_set_tuning")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_runtime_set_tuning(IntPtr runtime, ref NrgTuning tuning);
+
+    /// <summary>
+    /// Gives the leadership up, to a preferred peer if one is given and it is online and healthy.
+    /// short lock
+    ///
+    /// `preferred_ptr` holds at most one id, the eight bytes in memory order; more are
+    /// `NRG_STATUS_TOO_MANY_PREFS`. A node that does not lead: `NRG_STATUS_NOT_LEADER`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_step_down")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_step_down(IntPtr node, ref ulong preferred_ptr, nuint preferred_len);
+
+    /// <summary>
+    /// Proposes here when this node leads, else sends the data to the leader and forgets it.
+    /// short lock
+    ///
+    /// OK says nothing about what becomes of it. The data is copied once.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_forward_proposal")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_forward_proposal(IntPtr node, ref byte data_ptr, nuint data_len);
+
+    /// <summary>
+    /// Proposes one entry in the term that the caller believes to be current. short lock
+    ///
+    /// OK means that the leader took it, not that it is committed: its commit shows in the apply
+    /// queue. Another term, or no leadership: `NRG_STATUS_NOT_LEADER`. The data is copied once.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_propose")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_propose(IntPtr node, ulong term, ref byte data_ptr, nuint data_len);
+
+    /// <summary>
+    /// Proposes several entries at once: all of them, in a row, or none. short lock
+    ///
+    /// The data of all lies packed behind `data_ptr`, in order; `lengths_ptr` has the length of each
+    /// and `count` their number. `types_ptr` has the type code of each (`NRG_ENTRY_*`), or is null
+    /// when all are `NRG_ENTRY_NORMAL`. Lengths that do not add up to `data_len`:
+    /// `NRG_STATUS_INVALID_ARGUMENT`. Otherwise as `nrg_node_propose`; the data is copied once.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_propose_batch")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_propose_batch(IntPtr node, ulong term, ref byte data_ptr, nuint data_len, ref uint lengths_ptr, ref byte types_ptr, nuint count);
+
+    /// <summary>
+    /// Recovers a group from its folder and starts its node. may block on disk
+    ///
+    /// The handle belongs to the caller, until `nrg_node_free`. The group must have been bootstrapped
+    /// (`NRG_STATUS_NO_PEER_STATE`), and must not be open already for the same server
+    /// (`NRG_STATUS_ALREADY_OPEN`).
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_open")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_open(IntPtr runtime, ref NrgNodeConfig config, IntPtr node_out);
+
+    /// <summary>
+    /// Reports how far the application is: worked through `index`, done for good with `applied`.
+    ///
+    /// Once for each batch is enough. Writes what a snapshot at `applied` would free: entries and
+    /// bytes. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_processed")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_processed(IntPtr node, ulong index, ulong applied, ref ulong entries_out, ref ulong bytes_out);
+
+    /// <summary>
+    /// Starts an engine. Several in one process are independent. may block on disk
+    ///
+    /// The handle belongs to the caller, until `nrg_runtime_free`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_runtime_open")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_runtime_open(ref NrgRuntimeConfig config, IntPtr runtime_out);
+
+    /// <summary>
+    /// Takes the newest leadership change that was not taken yet. short lock
+    ///
+    /// `present_out` receives 1 and the other two what changed, or 0 and nothing. Older changes that
+    /// were not taken are gone.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_lead_change_take")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_lead_change_take(IntPtr node, ref uint present_out, ref uint is_leader_out, ref ulong term_out);
+
+    /// <summary>
+    /// The records of a batch and their number; null and 0 for null and for a batch of log records.
+    /// wait-free
+    ///
+    /// They belong to the batch: nothing may be written to them, and they end with it.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_batch_items")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial IntPtr nrg_batch_items(IntPtr batch, ref nuint count_out);
+
+    /// <summary>
+    /// The records of a batch of log records; null and 0 for null and for a batch of entries.
+    /// wait-free
+    ///
+    /// They belong to the batch: nothing may be written to them, and they end with it.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_batch_log_records")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial IntPtr nrg_batch_log_records(IntPtr batch, ref nuint count_out);
+
+    /// <summary>
+    /// Waits until nodes are ready, and says which: token and reasons of each, once.
+    ///
+    /// At most `events_cap` records (and no more than 256) go to `events_ptr`, their number to
+    /// `count_out`; the rest comes with the next poll. A record is a hint: the take it announces
+    /// returns everything there is, possibly nothing. 0 records mean that the time is over or
+    /// `nrg_runtime_wake` was called. `timeout_ms` 0 does not wait, `NRG_TIMEOUT_INFINITE` waits for
+    /// ever. After `nrg_runtime_shutdown`: `NRG_STATUS_SHUTDOWN`, for ever. short lock, waits
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_runtime_poll")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_runtime_poll(IntPtr runtime, uint timeout_ms, ref NrgReady events_ptr, nuint events_cap, ref nuint count_out);
+
+    /// <summary>
+    /// Writes 1 when the node is up to date or makes progress towards it, else 0. Waits at most 10 ms
+    /// for a sign of progress. short lock, waits
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_check_health")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_check_health(IntPtr node, ref uint healthy_out);
+
+    /// <summary>
     /// Writes a line about this build, for diagnostics: version, revision, target, flavour.
     ///
     /// UTF-8, not terminated; `needed_len_out` receives the length, also when the buffer is too small
@@ -92,6 +595,55 @@ internal static partial class Interop {
     [LibraryImport(NativeLib, EntryPoint = "nrg_build_info")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static partial int nrg_build_info(ref byte buf_ptr, nuint buf_len, ref nuint needed_len_out);
+
+    /// <summary>
+    /// Writes a record for each member of the group, this node included, sorted by id.
+    ///
+    /// `count_out` receives their number, also when `peers_cap` is too small
+    /// (`NRG_STATUS_BUFFER_TOO_SMALL`, no records are written then). short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_peers")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_peers(IntPtr node, ref NrgPeer peers_ptr, nuint peers_cap, ref nuint count_out);
+
+    /// <summary>
+    /// Writes how the library lays out a struct (`NRG_STRUCT_*`), so that a host can compare.
+    ///
+    /// The offsets of its fields go to `offsets_ptr` in the order of the header, their number to
+    /// `count_out`, its size and alignment to `size_out` and `align_out`; the offsets may be asked for
+    /// with a capacity of 0. With `NRG_STATUS_BUFFER_TOO_SMALL` only the three numbers are written. An
+    /// unknown id: `NRG_STATUS_NOT_FOUND`. wait-free
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_abi_layout")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_abi_layout(uint struct_id, ref uint offsets_ptr, nuint offsets_cap, ref nuint count_out, ref nuint size_out, ref nuint align_out);
+
+    /// <summary>
+    /// Writes one consistent view of the node. Works on a closed node too. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_status")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_status(IntPtr node, ref NrgNodeState state_out);
+
+    /// <summary>
+    /// Writes the counters of the runtime. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_runtime_metrics")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_runtime_metrics(IntPtr runtime, ref NrgMetrics metrics_out);
+
+    /// <summary>
+    /// Writes the first peer state of a group, so that `nrg_node_open` can start it. may block on disk
+    ///
+    /// Only the group's name and the store root of `config` are used; a null `config` is
+    /// `NRG_STATUS_NO_CONFIG`. `peers_ptr` holds the known members, each the eight bytes of an id in
+    /// memory order. Without `NRG_BOOTSTRAP_ALL_PEERS_KNOWN` the expected size is at least 2 and at
+    /// least `routes` plus `gateway_urls`, the host's numbers of configured routes and of gateway
+    /// addresses of other clusters.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_bootstrap")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_bootstrap(ref NrgNodeConfig config, ref ulong peers_ptr, nuint peers_len, uint flags, uint routes, uint gateway_urls);
 
     /// <summary>
     /// Writes the name of a status constant, such as `NRG_STATUS_OK`.
@@ -113,6 +665,1497 @@ internal static partial class Interop {
     [LibraryImport(NativeLib, EntryPoint = "nrg_last_error")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static partial int nrg_last_error(ref byte buf_ptr, nuint buf_len, ref nuint needed_len_out);
+
+    /// <summary>
+    /// Writes when a peer was last heard from, in nanoseconds of Unix time; 0 for never, and for a
+    /// peer that is not known. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_last_heard")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_last_heard(IntPtr node, ulong peer_id, ref ulong unix_nanos_out);
+
+    /// <summary>
+    /// Writes why the node failed for good: `code_out` receives `NRG_STATUS_WRITE_ERROR` or
+    /// `NRG_STATUS_PANIC`, or `NRG_STATUS_OK` when it has not failed; the text goes to the buffer.
+    ///
+    /// UTF-8, not terminated; `needed_len_out` receives the length, also when the buffer is too small
+    /// (`NRG_STATUS_BUFFER_TOO_SMALL`). Works on a closed node too. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_write_error")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_write_error(IntPtr node, ref int code_out, ref byte buf_ptr, nuint buf_len, ref nuint needed_len_out);
+
+}
+
+/// <summary>
+/// How a runtime is made. All zeros after `struct_size` is the default.
+/// </summary>
+internal partial struct NrgRuntimeConfig
+{
+    /// <summary>
+    /// `sizeof(nrg_runtime_config)` of the caller.
+    /// </summary>
+    public required uint struct_size;
+    /// <summary>
+    /// Number of shard threads, 1 to 64. 0: the engine's choice.
+    /// </summary>
+    public required uint shards;
+    /// <summary>
+    /// When log bytes are forced to the disk: `NRG_SYNC_*`.
+    /// </summary>
+    public required uint sync_policy;
+    /// <summary>
+    /// Where time comes from: `NRG_CLOCK_*`.
+    /// </summary>
+    public required uint clock;
+    /// <summary>
+    /// With `NRG_SYNC_INTERVAL`: the interval in nanoseconds, above zero.
+    /// </summary>
+    public required ulong sync_interval_ns;
+    /// <summary>
+    /// Seed of timeouts and inbox names. 0: from the operating system.
+    /// </summary>
+    public required ulong seed;
+    /// <summary>
+    /// How long a poll spins before it sleeps, in nanoseconds. 0: the engine's choice.
+    /// </summary>
+    public required ulong poll_spin_ns;
+}
+
+[NativeMarshalling(typeof(MarshallerMeta))]
+internal partial struct NrgRuntimeConfig
+{
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal unsafe struct Unmanaged
+    {
+        internal uint struct_size;
+        internal uint shards;
+        internal uint sync_policy;
+        internal uint clock;
+        internal ulong sync_interval_ns;
+        internal ulong seed;
+        internal ulong poll_spin_ns;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        [Obsolete("This method is intended for use by generated code only.")]
+        [EditorBrowsable(EditorBrowsableState.Never)]
+        internal NrgRuntimeConfig ToManaged()
+        {
+            var _managed = default(NrgRuntimeConfig);
+            _managed.struct_size = struct_size;
+            _managed.shards = shards;
+            _managed.sync_policy = sync_policy;
+            _managed.clock = clock;
+            _managed.sync_interval_ns = sync_interval_ns;
+            _managed.seed = seed;
+            _managed.poll_spin_ns = poll_spin_ns;
+            return _managed;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [Obsolete("This method is intended for use by generated code only.")]
+    [EditorBrowsable(EditorBrowsableState.Never)]
+    internal Unmanaged ToUnmanaged()
+    {
+        var _unmanaged = new Unmanaged();
+        _unmanaged.struct_size = struct_size;
+        _unmanaged.shards = shards;
+        _unmanaged.sync_policy = sync_policy;
+        _unmanaged.clock = clock;
+        _unmanaged.sync_interval_ns = sync_interval_ns;
+        _unmanaged.seed = seed;
+        _unmanaged.poll_spin_ns = poll_spin_ns;
+        return _unmanaged;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [Obsolete("This method is intended for use by generated code only.")]
+    [EditorBrowsable(EditorBrowsableState.Never)]
+    internal Unmanaged AsUnmanaged()
+    {
+        var _unmanaged = new Unmanaged();
+        _unmanaged.struct_size = struct_size;
+        _unmanaged.shards = shards;
+        _unmanaged.sync_policy = sync_policy;
+        _unmanaged.clock = clock;
+        _unmanaged.sync_interval_ns = sync_interval_ns;
+        _unmanaged.seed = seed;
+        _unmanaged.poll_spin_ns = poll_spin_ns;
+        return _unmanaged;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override string ToString()
+    {
+        return "NrgRuntimeConfig { ... }";
+    }
+
+    [CustomMarshaller(typeof(NrgRuntimeConfig), MarshalMode.Default, typeof(Marshaller))]
+    private struct MarshallerMeta { }
+    internal ref struct Marshaller
+    {
+        private NrgRuntimeConfig _managed;
+        private Unmanaged _unmanaged;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Marshaller(NrgRuntimeConfig managed) { _managed = managed; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Marshaller(Unmanaged unmanaged) { _unmanaged = unmanaged; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void FromManaged(NrgRuntimeConfig managed) { _managed = managed; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void FromUnmanaged(Unmanaged unmanaged) { _unmanaged = unmanaged; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Unmanaged ToUnmanaged() { return _managed.ToUnmanaged(); }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public NrgRuntimeConfig ToManaged() { return _unmanaged.ToManaged(); }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Free() {}
+    }
+
+}
+
+/// <summary>
+/// One consistent view of a node.
+/// </summary>
+internal partial struct NrgNodeState
+{
+    /// <summary>
+    /// `sizeof(nrg_node_state)` of the caller.
+    /// </summary>
+    public required uint struct_size;
+    /// <summary>
+    /// `NRG_ROLE_*`.
+    /// </summary>
+    public required uint role;
+    /// <summary>
+    /// `NRG_NODE_IS_LEADER` and the bits after it.
+    /// </summary>
+    public required uint flags;
+    /// <summary>
+    /// When log bytes are forced to the disk: `NRG_SYNC_*`.
+    /// </summary>
+    public required uint sync_policy;
+    /// <summary>
+    /// The known leader; 0 for none.
+    /// </summary>
+    public required ulong leader;
+    /// <summary>
+    /// Since when, in nanoseconds of Unix time; 0 for none.
+    /// </summary>
+    public required ulong leader_since_unix_nanos;
+    /// <summary>
+    /// The vote of this term; 0 for none.
+    /// </summary>
+    public required ulong vote;
+    /// <summary>
+    /// The current term.
+    /// </summary>
+    public required ulong term;
+    /// <summary>
+    /// The term of the newest entry.
+    /// </summary>
+    public required ulong last_term;
+    /// <summary>
+    /// The first index still in the log.
+    /// </summary>
+    public required ulong first_index;
+    /// <summary>
+    /// The newest index in the log.
+    /// </summary>
+    public required ulong last_index;
+    /// <summary>
+    /// The newest index that a power failure here would not take.
+    /// </summary>
+    public required ulong durable;
+    /// <summary>
+    /// The highest index known to be committed.
+    /// </summary>
+    public required ulong commit;
+    /// <summary>
+    /// The highest index the application has worked through.
+    /// </summary>
+    public required ulong processed;
+    /// <summary>
+    /// The highest index the application is done with.
+    /// </summary>
+    public required ulong applied;
+    /// <summary>
+    /// Entries in the log since the last snapshot.
+    /// </summary>
+    public required ulong entries;
+    /// <summary>
+    /// Bytes of the log, as the server counts them.
+    /// </summary>
+    public required ulong bytes;
+    /// <summary>
+    /// Times proposing was refused because of an overrun.
+    /// </summary>
+    public required ulong overrun_count;
+    /// <summary>
+    /// When the node was opened, in nanoseconds of Unix time.
+    /// </summary>
+    public required ulong created_unix_nanos;
+    /// <summary>
+    /// With `NRG_SYNC_INTERVAL`: the interval in nanoseconds.
+    /// </summary>
+    public required ulong sync_interval_ns;
+    /// <summary>
+    /// Size of the group, known members and expected ones.
+    /// </summary>
+    public required uint cluster_size;
+    /// <summary>
+    /// Members needed for a commit.
+    /// </summary>
+    public required uint quorum;
+    /// <summary>
+    /// Proposals waiting.
+    /// </summary>
+    public required uint proposal_queue_len;
+    /// <summary>
+    /// Received append entries waiting.
+    /// </summary>
+    public required uint entry_queue_len;
+    /// <summary>
+    /// Received responses waiting.
+    /// </summary>
+    public required uint response_queue_len;
+    /// <summary>
+    /// Items waiting in the apply queue.
+    /// </summary>
+    public required uint apply_queue_len;
+}
+
+[NativeMarshalling(typeof(MarshallerMeta))]
+internal partial struct NrgNodeState
+{
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal unsafe struct Unmanaged
+    {
+        internal uint struct_size;
+        internal uint role;
+        internal uint flags;
+        internal uint sync_policy;
+        internal ulong leader;
+        internal ulong leader_since_unix_nanos;
+        internal ulong vote;
+        internal ulong term;
+        internal ulong last_term;
+        internal ulong first_index;
+        internal ulong last_index;
+        internal ulong durable;
+        internal ulong commit;
+        internal ulong processed;
+        internal ulong applied;
+        internal ulong entries;
+        internal ulong bytes;
+        internal ulong overrun_count;
+        internal ulong created_unix_nanos;
+        internal ulong sync_interval_ns;
+        internal uint cluster_size;
+        internal uint quorum;
+        internal uint proposal_queue_len;
+        internal uint entry_queue_len;
+        internal uint response_queue_len;
+        internal uint apply_queue_len;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        [Obsolete("This method is intended for use by generated code only.")]
+        [EditorBrowsable(EditorBrowsableState.Never)]
+        internal NrgNodeState ToManaged()
+        {
+            var _managed = default(NrgNodeState);
+            _managed.struct_size = struct_size;
+            _managed.role = role;
+            _managed.flags = flags;
+            _managed.sync_policy = sync_policy;
+            _managed.leader = leader;
+            _managed.leader_since_unix_nanos = leader_since_unix_nanos;
+            _managed.vote = vote;
+            _managed.term = term;
+            _managed.last_term = last_term;
+            _managed.first_index = first_index;
+            _managed.last_index = last_index;
+            _managed.durable = durable;
+            _managed.commit = commit;
+            _managed.processed = processed;
+            _managed.applied = applied;
+            _managed.entries = entries;
+            _managed.bytes = bytes;
+            _managed.overrun_count = overrun_count;
+            _managed.created_unix_nanos = created_unix_nanos;
+            _managed.sync_interval_ns = sync_interval_ns;
+            _managed.cluster_size = cluster_size;
+            _managed.quorum = quorum;
+            _managed.proposal_queue_len = proposal_queue_len;
+            _managed.entry_queue_len = entry_queue_len;
+            _managed.response_queue_len = response_queue_len;
+            _managed.apply_queue_len = apply_queue_len;
+            return _managed;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [Obsolete("This method is intended for use by generated code only.")]
+    [EditorBrowsable(EditorBrowsableState.Never)]
+    internal Unmanaged ToUnmanaged()
+    {
+        var _unmanaged = new Unmanaged();
+        _unmanaged.struct_size = struct_size;
+        _unmanaged.role = role;
+        _unmanaged.flags = flags;
+        _unmanaged.sync_policy = sync_policy;
+        _unmanaged.leader = leader;
+        _unmanaged.leader_since_unix_nanos = leader_since_unix_nanos;
+        _unmanaged.vote = vote;
+        _unmanaged.term = term;
+        _unmanaged.last_term = last_term;
+        _unmanaged.first_index = first_index;
+        _unmanaged.last_index = last_index;
+        _unmanaged.durable = durable;
+        _unmanaged.commit = commit;
+        _unmanaged.processed = processed;
+        _unmanaged.applied = applied;
+        _unmanaged.entries = entries;
+        _unmanaged.bytes = bytes;
+        _unmanaged.overrun_count = overrun_count;
+        _unmanaged.created_unix_nanos = created_unix_nanos;
+        _unmanaged.sync_interval_ns = sync_interval_ns;
+        _unmanaged.cluster_size = cluster_size;
+        _unmanaged.quorum = quorum;
+        _unmanaged.proposal_queue_len = proposal_queue_len;
+        _unmanaged.entry_queue_len = entry_queue_len;
+        _unmanaged.response_queue_len = response_queue_len;
+        _unmanaged.apply_queue_len = apply_queue_len;
+        return _unmanaged;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [Obsolete("This method is intended for use by generated code only.")]
+    [EditorBrowsable(EditorBrowsableState.Never)]
+    internal Unmanaged AsUnmanaged()
+    {
+        var _unmanaged = new Unmanaged();
+        _unmanaged.struct_size = struct_size;
+        _unmanaged.role = role;
+        _unmanaged.flags = flags;
+        _unmanaged.sync_policy = sync_policy;
+        _unmanaged.leader = leader;
+        _unmanaged.leader_since_unix_nanos = leader_since_unix_nanos;
+        _unmanaged.vote = vote;
+        _unmanaged.term = term;
+        _unmanaged.last_term = last_term;
+        _unmanaged.first_index = first_index;
+        _unmanaged.last_index = last_index;
+        _unmanaged.durable = durable;
+        _unmanaged.commit = commit;
+        _unmanaged.processed = processed;
+        _unmanaged.applied = applied;
+        _unmanaged.entries = entries;
+        _unmanaged.bytes = bytes;
+        _unmanaged.overrun_count = overrun_count;
+        _unmanaged.created_unix_nanos = created_unix_nanos;
+        _unmanaged.sync_interval_ns = sync_interval_ns;
+        _unmanaged.cluster_size = cluster_size;
+        _unmanaged.quorum = quorum;
+        _unmanaged.proposal_queue_len = proposal_queue_len;
+        _unmanaged.entry_queue_len = entry_queue_len;
+        _unmanaged.response_queue_len = response_queue_len;
+        _unmanaged.apply_queue_len = apply_queue_len;
+        return _unmanaged;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override string ToString()
+    {
+        return "NrgNodeState { ... }";
+    }
+
+    [CustomMarshaller(typeof(NrgNodeState), MarshalMode.Default, typeof(Marshaller))]
+    private struct MarshallerMeta { }
+    internal ref struct Marshaller
+    {
+        private NrgNodeState _managed;
+        private Unmanaged _unmanaged;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Marshaller(NrgNodeState managed) { _managed = managed; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Marshaller(Unmanaged unmanaged) { _unmanaged = unmanaged; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void FromManaged(NrgNodeState managed) { _managed = managed; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void FromUnmanaged(Unmanaged unmanaged) { _unmanaged = unmanaged; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Unmanaged ToUnmanaged() { return _managed.ToUnmanaged(); }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public NrgNodeState ToManaged() { return _unmanaged.ToManaged(); }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Free() {}
+    }
+
+}
+
+/// <summary>
+/// One group on one server: what `nrg_node_open` opens and `nrg_bootstrap` prepares.
+/// </summary>
+internal partial struct NrgNodeConfig
+{
+    /// <summary>
+    /// `sizeof(nrg_node_config)` of the caller.
+    /// </summary>
+    public required uint struct_size;
+    /// <summary>
+    /// `NRG_NODE_MANAGED` and the bits after it.
+    /// </summary>
+    public required uint flags;
+    /// <summary>
+    /// The host's number for the node, returned with its events. Not 0.
+    /// </summary>
+    public required ulong token;
+    /// <summary>
+    /// The server: the eight bytes of its id in memory order. Not 0.
+    /// </summary>
+    public required ulong peer_id;
+    /// <summary>
+    /// The group's name: one token of a NATS subject, UTF-8, not terminated.
+    /// </summary>
+    public required IntPtr group_name_ptr;
+    /// <summary>
+    /// Its length in bytes.
+    /// </summary>
+    public required nuint group_name_len;
+    /// <summary>
+    /// The server's store; the group's folder is the one of its name in it. UTF-8.
+    /// </summary>
+    public required IntPtr store_root_ptr;
+    /// <summary>
+    /// Its length in bytes.
+    /// </summary>
+    public required nuint store_root_len;
+    /// <summary>
+    /// With `NRG_TRANSPORT_LOOPBACK`: the network. Borrowed during the call only.
+    /// </summary>
+    public required IntPtr loopback;
+    /// <summary>
+    /// Where the log is kept: `NRG_LOG_FILE` or `NRG_LOG_MEMORY`.
+    /// </summary>
+    public required uint log_kind;
+    /// <summary>
+    /// What carries the messages: `NRG_TRANSPORT_*`.
+    /// </summary>
+    public required uint transport;
+}
+
+[NativeMarshalling(typeof(MarshallerMeta))]
+internal partial struct NrgNodeConfig
+{
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal unsafe struct Unmanaged
+    {
+        internal uint struct_size;
+        internal uint flags;
+        internal ulong token;
+        internal ulong peer_id;
+        internal IntPtr group_name_ptr;
+        internal nuint group_name_len;
+        internal IntPtr store_root_ptr;
+        internal nuint store_root_len;
+        internal IntPtr loopback;
+        internal uint log_kind;
+        internal uint transport;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        [Obsolete("This method is intended for use by generated code only.")]
+        [EditorBrowsable(EditorBrowsableState.Never)]
+        internal NrgNodeConfig ToManaged()
+        {
+            var _managed = default(NrgNodeConfig);
+            _managed.struct_size = struct_size;
+            _managed.flags = flags;
+            _managed.token = token;
+            _managed.peer_id = peer_id;
+            _managed.group_name_ptr = group_name_ptr;
+            _managed.group_name_len = group_name_len;
+            _managed.store_root_ptr = store_root_ptr;
+            _managed.store_root_len = store_root_len;
+            _managed.loopback = loopback;
+            _managed.log_kind = log_kind;
+            _managed.transport = transport;
+            return _managed;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [Obsolete("This method is intended for use by generated code only.")]
+    [EditorBrowsable(EditorBrowsableState.Never)]
+    internal Unmanaged ToUnmanaged()
+    {
+        var _unmanaged = new Unmanaged();
+        _unmanaged.struct_size = struct_size;
+        _unmanaged.flags = flags;
+        _unmanaged.token = token;
+        _unmanaged.peer_id = peer_id;
+        _unmanaged.group_name_ptr = group_name_ptr;
+        _unmanaged.group_name_len = group_name_len;
+        _unmanaged.store_root_ptr = store_root_ptr;
+        _unmanaged.store_root_len = store_root_len;
+        _unmanaged.loopback = loopback;
+        _unmanaged.log_kind = log_kind;
+        _unmanaged.transport = transport;
+        return _unmanaged;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [Obsolete("This method is intended for use by generated code only.")]
+    [EditorBrowsable(EditorBrowsableState.Never)]
+    internal Unmanaged AsUnmanaged()
+    {
+        var _unmanaged = new Unmanaged();
+        _unmanaged.struct_size = struct_size;
+        _unmanaged.flags = flags;
+        _unmanaged.token = token;
+        _unmanaged.peer_id = peer_id;
+        _unmanaged.group_name_ptr = group_name_ptr;
+        _unmanaged.group_name_len = group_name_len;
+        _unmanaged.store_root_ptr = store_root_ptr;
+        _unmanaged.store_root_len = store_root_len;
+        _unmanaged.loopback = loopback;
+        _unmanaged.log_kind = log_kind;
+        _unmanaged.transport = transport;
+        return _unmanaged;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override string ToString()
+    {
+        return "NrgNodeConfig { ... }";
+    }
+
+    [CustomMarshaller(typeof(NrgNodeConfig), MarshalMode.Default, typeof(Marshaller))]
+    private struct MarshallerMeta { }
+    internal ref struct Marshaller
+    {
+        private NrgNodeConfig _managed;
+        private Unmanaged _unmanaged;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Marshaller(NrgNodeConfig managed) { _managed = managed; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Marshaller(Unmanaged unmanaged) { _unmanaged = unmanaged; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void FromManaged(NrgNodeConfig managed) { _managed = managed; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void FromUnmanaged(Unmanaged unmanaged) { _unmanaged = unmanaged; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Unmanaged ToUnmanaged() { return _managed.ToUnmanaged(); }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public NrgNodeConfig ToManaged() { return _unmanaged.ToManaged(); }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Free() {}
+    }
+
+}
+
+/// <summary>
+/// One log record of the engine. The texts belong to the batch and live until it is freed.
+/// </summary>
+internal partial struct NrgLogRecord
+{
+    /// <summary>
+    /// When, in nanoseconds of Unix time.
+    /// </summary>
+    public required ulong unix_nanos;
+    /// <summary>
+    /// The token of the node that wrote it; 0 for the runtime.
+    /// </summary>
+    public required ulong token;
+    /// <summary>
+    /// The node's term then; 0 for the runtime.
+    /// </summary>
+    public required ulong term;
+    /// <summary>
+    /// The log index the record is about; 0 for none.
+    /// </summary>
+    public required ulong index;
+    /// <summary>
+    /// The group's name; null when there is none.
+    /// </summary>
+    public required IntPtr group_name_ptr;
+    /// <summary>
+    /// Its length in bytes.
+    /// </summary>
+    public required nuint group_name_len;
+    /// <summary>
+    /// What happened, UTF-8.
+    /// </summary>
+    public required IntPtr text_ptr;
+    /// <summary>
+    /// Its length in bytes.
+    /// </summary>
+    public required nuint text_len;
+    /// <summary>
+    /// `NRG_LOG_ERROR` to `NRG_LOG_DEBUG`.
+    /// </summary>
+    public required uint level;
+    /// <summary>
+    /// Always 0.
+    /// </summary>
+    public required uint reserved0;
+}
+
+[NativeMarshalling(typeof(MarshallerMeta))]
+internal partial struct NrgLogRecord
+{
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal unsafe struct Unmanaged
+    {
+        internal ulong unix_nanos;
+        internal ulong token;
+        internal ulong term;
+        internal ulong index;
+        internal IntPtr group_name_ptr;
+        internal nuint group_name_len;
+        internal IntPtr text_ptr;
+        internal nuint text_len;
+        internal uint level;
+        internal uint reserved0;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        [Obsolete("This method is intended for use by generated code only.")]
+        [EditorBrowsable(EditorBrowsableState.Never)]
+        internal NrgLogRecord ToManaged()
+        {
+            var _managed = default(NrgLogRecord);
+            _managed.unix_nanos = unix_nanos;
+            _managed.token = token;
+            _managed.term = term;
+            _managed.index = index;
+            _managed.group_name_ptr = group_name_ptr;
+            _managed.group_name_len = group_name_len;
+            _managed.text_ptr = text_ptr;
+            _managed.text_len = text_len;
+            _managed.level = level;
+            _managed.reserved0 = reserved0;
+            return _managed;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [Obsolete("This method is intended for use by generated code only.")]
+    [EditorBrowsable(EditorBrowsableState.Never)]
+    internal Unmanaged ToUnmanaged()
+    {
+        var _unmanaged = new Unmanaged();
+        _unmanaged.unix_nanos = unix_nanos;
+        _unmanaged.token = token;
+        _unmanaged.term = term;
+        _unmanaged.index = index;
+        _unmanaged.group_name_ptr = group_name_ptr;
+        _unmanaged.group_name_len = group_name_len;
+        _unmanaged.text_ptr = text_ptr;
+        _unmanaged.text_len = text_len;
+        _unmanaged.level = level;
+        _unmanaged.reserved0 = reserved0;
+        return _unmanaged;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [Obsolete("This method is intended for use by generated code only.")]
+    [EditorBrowsable(EditorBrowsableState.Never)]
+    internal Unmanaged AsUnmanaged()
+    {
+        var _unmanaged = new Unmanaged();
+        _unmanaged.unix_nanos = unix_nanos;
+        _unmanaged.token = token;
+        _unmanaged.term = term;
+        _unmanaged.index = index;
+        _unmanaged.group_name_ptr = group_name_ptr;
+        _unmanaged.group_name_len = group_name_len;
+        _unmanaged.text_ptr = text_ptr;
+        _unmanaged.text_len = text_len;
+        _unmanaged.level = level;
+        _unmanaged.reserved0 = reserved0;
+        return _unmanaged;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override string ToString()
+    {
+        return "NrgLogRecord { ... }";
+    }
+
+    [CustomMarshaller(typeof(NrgLogRecord), MarshalMode.Default, typeof(Marshaller))]
+    private struct MarshallerMeta { }
+    internal ref struct Marshaller
+    {
+        private NrgLogRecord _managed;
+        private Unmanaged _unmanaged;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Marshaller(NrgLogRecord managed) { _managed = managed; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Marshaller(Unmanaged unmanaged) { _unmanaged = unmanaged; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void FromManaged(NrgLogRecord managed) { _managed = managed; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void FromUnmanaged(Unmanaged unmanaged) { _unmanaged = unmanaged; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Unmanaged ToUnmanaged() { return _managed.ToUnmanaged(); }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public NrgLogRecord ToManaged() { return _unmanaged.ToManaged(); }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Free() {}
+    }
+
+}
+
+/// <summary>
+/// One member of a group: a record of `nrg_node_peers`.
+/// </summary>
+internal partial struct NrgPeer
+{
+    /// <summary>
+    /// The eight bytes of its id in memory order.
+    /// </summary>
+    public required ulong id;
+    /// <summary>
+    /// When it was last heard from, in nanoseconds of Unix time; 0 for never.
+    /// </summary>
+    public required ulong last_heard_unix_nanos;
+    /// <summary>
+    /// How many committed indexes it is behind, as far as this node knows.
+    /// </summary>
+    public required ulong lag;
+    /// <summary>
+    /// `NRG_PEER_*`.
+    /// </summary>
+    public required uint flags;
+    /// <summary>
+    /// Always 0.
+    /// </summary>
+    public required uint reserved0;
+}
+
+[NativeMarshalling(typeof(MarshallerMeta))]
+internal partial struct NrgPeer
+{
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal unsafe struct Unmanaged
+    {
+        internal ulong id;
+        internal ulong last_heard_unix_nanos;
+        internal ulong lag;
+        internal uint flags;
+        internal uint reserved0;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        [Obsolete("This method is intended for use by generated code only.")]
+        [EditorBrowsable(EditorBrowsableState.Never)]
+        internal NrgPeer ToManaged()
+        {
+            var _managed = default(NrgPeer);
+            _managed.id = id;
+            _managed.last_heard_unix_nanos = last_heard_unix_nanos;
+            _managed.lag = lag;
+            _managed.flags = flags;
+            _managed.reserved0 = reserved0;
+            return _managed;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [Obsolete("This method is intended for use by generated code only.")]
+    [EditorBrowsable(EditorBrowsableState.Never)]
+    internal Unmanaged ToUnmanaged()
+    {
+        var _unmanaged = new Unmanaged();
+        _unmanaged.id = id;
+        _unmanaged.last_heard_unix_nanos = last_heard_unix_nanos;
+        _unmanaged.lag = lag;
+        _unmanaged.flags = flags;
+        _unmanaged.reserved0 = reserved0;
+        return _unmanaged;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [Obsolete("This method is intended for use by generated code only.")]
+    [EditorBrowsable(EditorBrowsableState.Never)]
+    internal Unmanaged AsUnmanaged()
+    {
+        var _unmanaged = new Unmanaged();
+        _unmanaged.id = id;
+        _unmanaged.last_heard_unix_nanos = last_heard_unix_nanos;
+        _unmanaged.lag = lag;
+        _unmanaged.flags = flags;
+        _unmanaged.reserved0 = reserved0;
+        return _unmanaged;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override string ToString()
+    {
+        return "NrgPeer { ... }";
+    }
+
+    [CustomMarshaller(typeof(NrgPeer), MarshalMode.Default, typeof(Marshaller))]
+    private struct MarshallerMeta { }
+    internal ref struct Marshaller
+    {
+        private NrgPeer _managed;
+        private Unmanaged _unmanaged;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Marshaller(NrgPeer managed) { _managed = managed; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Marshaller(Unmanaged unmanaged) { _unmanaged = unmanaged; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void FromManaged(NrgPeer managed) { _managed = managed; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void FromUnmanaged(Unmanaged unmanaged) { _unmanaged = unmanaged; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Unmanaged ToUnmanaged() { return _managed.ToUnmanaged(); }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public NrgPeer ToManaged() { return _unmanaged.ToManaged(); }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Free() {}
+    }
+
+}
+
+/// <summary>
+/// One ready node: a record of `nrg_runtime_poll`.
+/// </summary>
+internal partial struct NrgReady
+{
+    /// <summary>
+    /// The token the host gave the node; 0 for the runtime itself.
+    /// </summary>
+    public required ulong token;
+    /// <summary>
+    /// What is ready: `NRG_READY_*`.
+    /// </summary>
+    public required uint ready_mask;
+    /// <summary>
+    /// Always 0.
+    /// </summary>
+    public required uint reserved0;
+}
+
+[NativeMarshalling(typeof(MarshallerMeta))]
+internal partial struct NrgReady
+{
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal unsafe struct Unmanaged
+    {
+        internal ulong token;
+        internal uint ready_mask;
+        internal uint reserved0;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        [Obsolete("This method is intended for use by generated code only.")]
+        [EditorBrowsable(EditorBrowsableState.Never)]
+        internal NrgReady ToManaged()
+        {
+            var _managed = default(NrgReady);
+            _managed.token = token;
+            _managed.ready_mask = ready_mask;
+            _managed.reserved0 = reserved0;
+            return _managed;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [Obsolete("This method is intended for use by generated code only.")]
+    [EditorBrowsable(EditorBrowsableState.Never)]
+    internal Unmanaged ToUnmanaged()
+    {
+        var _unmanaged = new Unmanaged();
+        _unmanaged.token = token;
+        _unmanaged.ready_mask = ready_mask;
+        _unmanaged.reserved0 = reserved0;
+        return _unmanaged;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [Obsolete("This method is intended for use by generated code only.")]
+    [EditorBrowsable(EditorBrowsableState.Never)]
+    internal Unmanaged AsUnmanaged()
+    {
+        var _unmanaged = new Unmanaged();
+        _unmanaged.token = token;
+        _unmanaged.ready_mask = ready_mask;
+        _unmanaged.reserved0 = reserved0;
+        return _unmanaged;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override string ToString()
+    {
+        return "NrgReady { ... }";
+    }
+
+    [CustomMarshaller(typeof(NrgReady), MarshalMode.Default, typeof(Marshaller))]
+    private struct MarshallerMeta { }
+    internal ref struct Marshaller
+    {
+        private NrgReady _managed;
+        private Unmanaged _unmanaged;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Marshaller(NrgReady managed) { _managed = managed; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Marshaller(Unmanaged unmanaged) { _unmanaged = unmanaged; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void FromManaged(NrgReady managed) { _managed = managed; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void FromUnmanaged(Unmanaged unmanaged) { _unmanaged = unmanaged; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Unmanaged ToUnmanaged() { return _managed.ToUnmanaged(); }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public NrgReady ToManaged() { return _unmanaged.ToManaged(); }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Free() {}
+    }
+
+}
+
+/// <summary>
+/// One record of a batch of entries. The data belongs to the batch and lives until it is freed.
+/// </summary>
+internal partial struct NrgBatchItem
+{
+    /// <summary>
+    /// The log index; 0 for the nil guard and the catch-up marker.
+    /// </summary>
+    public required ulong index;
+    /// <summary>
+    /// The entry's data; null when `data_len` is 0.
+    /// </summary>
+    public required IntPtr data_ptr;
+    /// <summary>
+    /// Its length in bytes.
+    /// </summary>
+    public required nuint data_len;
+    /// <summary>
+    /// `NRG_ENTRY_*`; a code the engine does not know is passed on as it is.
+    /// </summary>
+    public required uint entry_type;
+    /// <summary>
+    /// `NRG_ITEM_*`.
+    /// </summary>
+    public required uint flags;
+}
+
+[NativeMarshalling(typeof(MarshallerMeta))]
+internal partial struct NrgBatchItem
+{
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal unsafe struct Unmanaged
+    {
+        internal ulong index;
+        internal IntPtr data_ptr;
+        internal nuint data_len;
+        internal uint entry_type;
+        internal uint flags;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        [Obsolete("This method is intended for use by generated code only.")]
+        [EditorBrowsable(EditorBrowsableState.Never)]
+        internal NrgBatchItem ToManaged()
+        {
+            var _managed = default(NrgBatchItem);
+            _managed.index = index;
+            _managed.data_ptr = data_ptr;
+            _managed.data_len = data_len;
+            _managed.entry_type = entry_type;
+            _managed.flags = flags;
+            return _managed;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [Obsolete("This method is intended for use by generated code only.")]
+    [EditorBrowsable(EditorBrowsableState.Never)]
+    internal Unmanaged ToUnmanaged()
+    {
+        var _unmanaged = new Unmanaged();
+        _unmanaged.index = index;
+        _unmanaged.data_ptr = data_ptr;
+        _unmanaged.data_len = data_len;
+        _unmanaged.entry_type = entry_type;
+        _unmanaged.flags = flags;
+        return _unmanaged;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [Obsolete("This method is intended for use by generated code only.")]
+    [EditorBrowsable(EditorBrowsableState.Never)]
+    internal Unmanaged AsUnmanaged()
+    {
+        var _unmanaged = new Unmanaged();
+        _unmanaged.index = index;
+        _unmanaged.data_ptr = data_ptr;
+        _unmanaged.data_len = data_len;
+        _unmanaged.entry_type = entry_type;
+        _unmanaged.flags = flags;
+        return _unmanaged;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override string ToString()
+    {
+        return "NrgBatchItem { ... }";
+    }
+
+    [CustomMarshaller(typeof(NrgBatchItem), MarshalMode.Default, typeof(Marshaller))]
+    private struct MarshallerMeta { }
+    internal ref struct Marshaller
+    {
+        private NrgBatchItem _managed;
+        private Unmanaged _unmanaged;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Marshaller(NrgBatchItem managed) { _managed = managed; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Marshaller(Unmanaged unmanaged) { _unmanaged = unmanaged; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void FromManaged(NrgBatchItem managed) { _managed = managed; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void FromUnmanaged(Unmanaged unmanaged) { _unmanaged = unmanaged; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Unmanaged ToUnmanaged() { return _managed.ToUnmanaged(); }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public NrgBatchItem ToManaged() { return _unmanaged.ToManaged(); }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Free() {}
+    }
+
+}
+
+/// <summary>
+/// The counters of a runtime, since it was opened.
+/// </summary>
+internal partial struct NrgMetrics
+{
+    /// <summary>
+    /// `sizeof(nrg_metrics)` of the caller.
+    /// </summary>
+    public required uint struct_size;
+    /// <summary>
+    /// Always 0.
+    /// </summary>
+    public required uint reserved0;
+    /// <summary>
+    /// Groups hosted now.
+    /// </summary>
+    public required ulong groups;
+    /// <summary>
+    /// Of these, groups led here.
+    /// </summary>
+    public required ulong leaders;
+    /// <summary>
+    /// Log indexes committed.
+    /// </summary>
+    public required ulong commits;
+    /// <summary>
+    /// Items handed to applications.
+    /// </summary>
+    public required ulong applied;
+    /// <summary>
+    /// Syncs of a store.
+    /// </summary>
+    public required ulong syncs;
+    /// <summary>
+    /// Time spent in them, in nanoseconds.
+    /// </summary>
+    public required ulong sync_nanos;
+    /// <summary>
+    /// Proposals refused, for whatever reason.
+    /// </summary>
+    public required ulong proposals_refused;
+    /// <summary>
+    /// Messages given to a transport.
+    /// </summary>
+    public required ulong messages_sent;
+    /// <summary>
+    /// Changes of leadership seen by the groups here.
+    /// </summary>
+    public required ulong leader_changes;
+    /// <summary>
+    /// Received messages that could not be decoded.
+    /// </summary>
+    public required ulong messages_malformed;
+    /// <summary>
+    /// Polls that returned records.
+    /// </summary>
+    public required ulong poll_wakes;
+    /// <summary>
+    /// Log records dropped because nobody drained them.
+    /// </summary>
+    public required ulong log_records_dropped;
+}
+
+[NativeMarshalling(typeof(MarshallerMeta))]
+internal partial struct NrgMetrics
+{
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal unsafe struct Unmanaged
+    {
+        internal uint struct_size;
+        internal uint reserved0;
+        internal ulong groups;
+        internal ulong leaders;
+        internal ulong commits;
+        internal ulong applied;
+        internal ulong syncs;
+        internal ulong sync_nanos;
+        internal ulong proposals_refused;
+        internal ulong messages_sent;
+        internal ulong leader_changes;
+        internal ulong messages_malformed;
+        internal ulong poll_wakes;
+        internal ulong log_records_dropped;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        [Obsolete("This method is intended for use by generated code only.")]
+        [EditorBrowsable(EditorBrowsableState.Never)]
+        internal NrgMetrics ToManaged()
+        {
+            var _managed = default(NrgMetrics);
+            _managed.struct_size = struct_size;
+            _managed.reserved0 = reserved0;
+            _managed.groups = groups;
+            _managed.leaders = leaders;
+            _managed.commits = commits;
+            _managed.applied = applied;
+            _managed.syncs = syncs;
+            _managed.sync_nanos = sync_nanos;
+            _managed.proposals_refused = proposals_refused;
+            _managed.messages_sent = messages_sent;
+            _managed.leader_changes = leader_changes;
+            _managed.messages_malformed = messages_malformed;
+            _managed.poll_wakes = poll_wakes;
+            _managed.log_records_dropped = log_records_dropped;
+            return _managed;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [Obsolete("This method is intended for use by generated code only.")]
+    [EditorBrowsable(EditorBrowsableState.Never)]
+    internal Unmanaged ToUnmanaged()
+    {
+        var _unmanaged = new Unmanaged();
+        _unmanaged.struct_size = struct_size;
+        _unmanaged.reserved0 = reserved0;
+        _unmanaged.groups = groups;
+        _unmanaged.leaders = leaders;
+        _unmanaged.commits = commits;
+        _unmanaged.applied = applied;
+        _unmanaged.syncs = syncs;
+        _unmanaged.sync_nanos = sync_nanos;
+        _unmanaged.proposals_refused = proposals_refused;
+        _unmanaged.messages_sent = messages_sent;
+        _unmanaged.leader_changes = leader_changes;
+        _unmanaged.messages_malformed = messages_malformed;
+        _unmanaged.poll_wakes = poll_wakes;
+        _unmanaged.log_records_dropped = log_records_dropped;
+        return _unmanaged;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [Obsolete("This method is intended for use by generated code only.")]
+    [EditorBrowsable(EditorBrowsableState.Never)]
+    internal Unmanaged AsUnmanaged()
+    {
+        var _unmanaged = new Unmanaged();
+        _unmanaged.struct_size = struct_size;
+        _unmanaged.reserved0 = reserved0;
+        _unmanaged.groups = groups;
+        _unmanaged.leaders = leaders;
+        _unmanaged.commits = commits;
+        _unmanaged.applied = applied;
+        _unmanaged.syncs = syncs;
+        _unmanaged.sync_nanos = sync_nanos;
+        _unmanaged.proposals_refused = proposals_refused;
+        _unmanaged.messages_sent = messages_sent;
+        _unmanaged.leader_changes = leader_changes;
+        _unmanaged.messages_malformed = messages_malformed;
+        _unmanaged.poll_wakes = poll_wakes;
+        _unmanaged.log_records_dropped = log_records_dropped;
+        return _unmanaged;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override string ToString()
+    {
+        return "NrgMetrics { ... }";
+    }
+
+    [CustomMarshaller(typeof(NrgMetrics), MarshalMode.Default, typeof(Marshaller))]
+    private struct MarshallerMeta { }
+    internal ref struct Marshaller
+    {
+        private NrgMetrics _managed;
+        private Unmanaged _unmanaged;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Marshaller(NrgMetrics managed) { _managed = managed; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Marshaller(Unmanaged unmanaged) { _unmanaged = unmanaged; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void FromManaged(NrgMetrics managed) { _managed = managed; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void FromUnmanaged(Unmanaged unmanaged) { _unmanaged = unmanaged; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Unmanaged ToUnmanaged() { return _managed.ToUnmanaged(); }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public NrgMetrics ToManaged() { return _unmanaged.ToManaged(); }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Free() {}
+    }
+
+}
+
+/// <summary>
+/// The timers and intervals of a runtime, in nanoseconds. 0: the production value.
+/// </summary>
+internal partial struct NrgTuning
+{
+    /// <summary>
+    /// `sizeof(nrg_tuning)` of the caller.
+    /// </summary>
+    public required uint struct_size;
+    /// <summary>
+    /// Must be 0.
+    /// </summary>
+    public required uint reserved0;
+    /// <summary>
+    /// Shortest election timeout. Production: 4 s.
+    /// </summary>
+    public required ulong election_min_ns;
+    /// <summary>
+    /// Election timeouts are drawn below this. Production: 9 s.
+    /// </summary>
+    public required ulong election_max_ns;
+    /// <summary>
+    /// Shortest delay of a campaign that was asked for. Production: 100 ms.
+    /// </summary>
+    public required ulong campaign_min_ns;
+    /// <summary>
+    /// Campaign delays are drawn below this. Production: 800 ms.
+    /// </summary>
+    public required ulong campaign_max_ns;
+    /// <summary>
+    /// A leader that stored nothing for this long sends a heartbeat. Production: 1 s.
+    /// </summary>
+    public required ulong heartbeat_ns;
+    /// <summary>
+    /// A peer heard from within this counts as alive. Production: 10 s.
+    /// </summary>
+    public required ulong lost_quorum_interval_ns;
+    /// <summary>
+    /// How often a leader asks itself whether it still has a quorum. Production: 10 s.
+    /// </summary>
+    public required ulong lost_quorum_check_ns;
+    /// <summary>
+    /// Least time between two lost-quorum notices of a candidate. Production: 20 s.
+    /// </summary>
+    public required ulong lost_quorum_signal_ns;
+    /// <summary>
+    /// The election timeout of a node that does not campaign. Production: 48 h.
+    /// </summary>
+    public required ulong observer_interval_ns;
+    /// <summary>
+    /// How long a removed peer is not added again by itself. Production: 5 min.
+    /// </summary>
+    public required ulong peer_remove_timeout_ns;
+    /// <summary>
+    /// How long a quorum rescue lasts. Production: 5 min.
+    /// </summary>
+    public required ulong rescue_timeout_ns;
+}
+
+[NativeMarshalling(typeof(MarshallerMeta))]
+internal partial struct NrgTuning
+{
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal unsafe struct Unmanaged
+    {
+        internal uint struct_size;
+        internal uint reserved0;
+        internal ulong election_min_ns;
+        internal ulong election_max_ns;
+        internal ulong campaign_min_ns;
+        internal ulong campaign_max_ns;
+        internal ulong heartbeat_ns;
+        internal ulong lost_quorum_interval_ns;
+        internal ulong lost_quorum_check_ns;
+        internal ulong lost_quorum_signal_ns;
+        internal ulong observer_interval_ns;
+        internal ulong peer_remove_timeout_ns;
+        internal ulong rescue_timeout_ns;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        [Obsolete("This method is intended for use by generated code only.")]
+        [EditorBrowsable(EditorBrowsableState.Never)]
+        internal NrgTuning ToManaged()
+        {
+            var _managed = default(NrgTuning);
+            _managed.struct_size = struct_size;
+            _managed.reserved0 = reserved0;
+            _managed.election_min_ns = election_min_ns;
+            _managed.election_max_ns = election_max_ns;
+            _managed.campaign_min_ns = campaign_min_ns;
+            _managed.campaign_max_ns = campaign_max_ns;
+            _managed.heartbeat_ns = heartbeat_ns;
+            _managed.lost_quorum_interval_ns = lost_quorum_interval_ns;
+            _managed.lost_quorum_check_ns = lost_quorum_check_ns;
+            _managed.lost_quorum_signal_ns = lost_quorum_signal_ns;
+            _managed.observer_interval_ns = observer_interval_ns;
+            _managed.peer_remove_timeout_ns = peer_remove_timeout_ns;
+            _managed.rescue_timeout_ns = rescue_timeout_ns;
+            return _managed;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [Obsolete("This method is intended for use by generated code only.")]
+    [EditorBrowsable(EditorBrowsableState.Never)]
+    internal Unmanaged ToUnmanaged()
+    {
+        var _unmanaged = new Unmanaged();
+        _unmanaged.struct_size = struct_size;
+        _unmanaged.reserved0 = reserved0;
+        _unmanaged.election_min_ns = election_min_ns;
+        _unmanaged.election_max_ns = election_max_ns;
+        _unmanaged.campaign_min_ns = campaign_min_ns;
+        _unmanaged.campaign_max_ns = campaign_max_ns;
+        _unmanaged.heartbeat_ns = heartbeat_ns;
+        _unmanaged.lost_quorum_interval_ns = lost_quorum_interval_ns;
+        _unmanaged.lost_quorum_check_ns = lost_quorum_check_ns;
+        _unmanaged.lost_quorum_signal_ns = lost_quorum_signal_ns;
+        _unmanaged.observer_interval_ns = observer_interval_ns;
+        _unmanaged.peer_remove_timeout_ns = peer_remove_timeout_ns;
+        _unmanaged.rescue_timeout_ns = rescue_timeout_ns;
+        return _unmanaged;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [Obsolete("This method is intended for use by generated code only.")]
+    [EditorBrowsable(EditorBrowsableState.Never)]
+    internal Unmanaged AsUnmanaged()
+    {
+        var _unmanaged = new Unmanaged();
+        _unmanaged.struct_size = struct_size;
+        _unmanaged.reserved0 = reserved0;
+        _unmanaged.election_min_ns = election_min_ns;
+        _unmanaged.election_max_ns = election_max_ns;
+        _unmanaged.campaign_min_ns = campaign_min_ns;
+        _unmanaged.campaign_max_ns = campaign_max_ns;
+        _unmanaged.heartbeat_ns = heartbeat_ns;
+        _unmanaged.lost_quorum_interval_ns = lost_quorum_interval_ns;
+        _unmanaged.lost_quorum_check_ns = lost_quorum_check_ns;
+        _unmanaged.lost_quorum_signal_ns = lost_quorum_signal_ns;
+        _unmanaged.observer_interval_ns = observer_interval_ns;
+        _unmanaged.peer_remove_timeout_ns = peer_remove_timeout_ns;
+        _unmanaged.rescue_timeout_ns = rescue_timeout_ns;
+        return _unmanaged;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override string ToString()
+    {
+        return "NrgTuning { ... }";
+    }
+
+    [CustomMarshaller(typeof(NrgTuning), MarshalMode.Default, typeof(Marshaller))]
+    private struct MarshallerMeta { }
+    internal ref struct Marshaller
+    {
+        private NrgTuning _managed;
+        private Unmanaged _unmanaged;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Marshaller(NrgTuning managed) { _managed = managed; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Marshaller(Unmanaged unmanaged) { _unmanaged = unmanaged; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void FromManaged(NrgTuning managed) { _managed = managed; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void FromUnmanaged(Unmanaged unmanaged) { _unmanaged = unmanaged; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Unmanaged ToUnmanaged() { return _managed.ToUnmanaged(); }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public NrgTuning ToManaged() { return _unmanaged.ToManaged(); }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Free() {}
+    }
 
 }
 

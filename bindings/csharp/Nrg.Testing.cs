@@ -44,17 +44,435 @@ namespace ZB.MOM.NatsNet.Server.Native;
 internal static partial class Interop {
 
     /// <summary>
-    /// Writes how many objects of a kind (`NRG_TEST_OBJECT_*`) are alive in this process. wait-free
+    /// Calls a method of the node by the reference's name in snake case, with a JSON array of
+    /// arguments; its result comes as JSON, in a batch of one record. may block on disk
+    ///
+    /// An unknown method: `NRG_STATUS_NOT_FOUND`. An error of the method is this call's status. The
+    /// batch belongs to the caller, until `nrg_batch_free`.
     /// </summary>
-    [LibraryImport(NativeLib, EntryPoint = "nrg_test_live_objects")]
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_node_call")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static partial int nrg_test_live_objects(uint kind, IntPtr count_out);
+    internal static partial int nrg_test_node_call(IntPtr node, IntPtr name_ptr, nuint name_len, IntPtr args_ptr, nuint args_len, IntPtr batch_out);
 
     /// <summary>
-    /// Writes how many objects of a kind (`NRG_TEST_OBJECT_*`) are alive in this process. wait-free
+    /// Changes fields of the node by a JSON merge patch, with the names of `nrg_test_node_dump`.
+    /// short lock
+    ///
+    /// A name that is unknown or only to be read: `NRG_STATUS_NOT_FOUND`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_node_set")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_node_set(IntPtr node, IntPtr patch_ptr, nuint patch_len);
+
+    /// <summary>
+    /// Copies a packed batch, as `nrg_node_propose_batch` takes it, into a batch of entries, as
+    /// `nrg_node_apply_take` hands it out. The index of a record is its place, from 0. wait-free
+    ///
+    /// The batch belongs to the caller, until `nrg_batch_free`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_echo_batch")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_echo_batch(IntPtr data_ptr, nuint data_len, IntPtr lengths_ptr, nuint count, IntPtr batch_out);
+
+    /// <summary>
+    /// Decodes or encodes one message or file (`NRG_TEST_CODEC_*`). wait-free
+    ///
+    /// `name_ptr`: `append_entry`, `append_entry_response`, `vote_request`, `vote_response`,
+    /// `peer_state`, `snapshot_file` or `term_vote`; another one is `NRG_STATUS_NOT_FOUND`. The JSON
+    /// has the fields of the golden vectors; an id is a text, or with `_hex` after its name any bytes.
+    /// `group_name_ptr` is the key of a snapshot file's checksum; empty means `TEST`. The result goes
+    /// to the buffer; `needed_len_out` receives its length, also when the buffer is too small
+    /// (`NRG_STATUS_BUFFER_TOO_SMALL`): then the buffer is not touched.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_codec")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_codec(uint operation, IntPtr name_ptr, nuint name_len, IntPtr group_name_ptr, nuint group_name_len, IntPtr input_ptr, nuint input_len, IntPtr buf_ptr, nuint buf_len, IntPtr needed_len_out);
+
+    /// <summary>
+    /// Delivers a message as it comes from the wire. short lock
+    ///
+    /// `kind` is one of `NRG_TEST_DELIVER_*`. For an append entry `source_kind` is one of
+    /// `NRG_TEST_ORIGIN_*` and `catchup` the handle of the catch-up; else both are 0. `reply_ptr` is
+    /// the subject for an answer.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_node_deliver")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_node_deliver(IntPtr node, uint kind, uint source_kind, ulong catchup, IntPtr frame_ptr, nuint frame_len, IntPtr reply_ptr, nuint reply_len);
+
+    /// <summary>
+    /// Drops the node and releases the handle; accepts null. Its files stay. may block on disk
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_node_free")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_node_free(IntPtr node);
+
+    /// <summary>
+    /// Ends the listening and releases the handle; accepts null. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_loopback_tap_free")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_loopback_tap_free(IntPtr tap);
+
+    /// <summary>
+    /// Hands out the whole state of the node as JSON, in a batch of one record. short lock
+    ///
+    /// The batch belongs to the caller, until `nrg_batch_free`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_node_dump")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_node_dump(IntPtr node, IntPtr batch_out);
+
+    /// <summary>
+    /// Holds back the node's syncs (`hold` not 0), and with them what rests on them, or lets them
+    /// pass (0). short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_node_hold_sync")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_node_hold_sync(IntPtr node, uint hold);
+
+    /// <summary>
+    /// Listens from now on to the messages whose subject matches, with the wildcards `*` and `&gt;`;
+    /// partitions do not matter. short lock
+    ///
+    /// The handle belongs to the caller, until `nrg_test_loopback_tap_free`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_loopback_tap_open")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_loopback_tap_open(IntPtr loopback, IntPtr subject_ptr, nuint subject_len, IntPtr tap_out);
+
+    /// <summary>
+    /// Makes a node fail in the way `kind` says (`NRG_TEST_FAULT_*`). short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_inject_fault")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_inject_fault(IntPtr node, uint kind);
+
+    /// <summary>
+    /// Moves the node's time; of its timers only that of a quorum rescue fires. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_node_advance")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_node_advance(IntPtr node, ulong by_ns);
+
+    /// <summary>
+    /// Moves the time of a runtime with `NRG_CLOCK_MANUAL`, from deadline to deadline; between two it
+    /// waits until messages, queues and disk are at rest. Reporting what was applied is the caller's
+    /// business. may block on disk
+    ///
+    /// Something that does not come to rest: `NRG_STATUS_BUSY`, the text says what. A runtime with the
+    /// machine's clock: `NRG_STATUS_UNSUPPORTED`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_clock_advance")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_clock_advance(IntPtr runtime, ulong by_ns);
+
+    /// <summary>
+    /// Opens a detached node, bootstrapped before unless it is hand-made (`NRG_TEST_NODE_*`).
+    /// Transport, loopback and token of `config` are ignored; a null `tuning` is the production
+    /// timing. may block on disk
+    ///
+    /// The handle belongs to the caller, until `nrg_test_node_free`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_node_open")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_node_open(IntPtr config, IntPtr tuning, uint flags, IntPtr node_out);
+
+    /// <summary>
+    /// Resumes what `nrg_test_node_freeze` stopped. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_node_unfreeze")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_node_unfreeze(IntPtr node);
+
+    /// <summary>
+    /// Sends a message from outside to whoever listens on its subject; `receivers_out` receives their
+    /// number. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_loopback_inject")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_loopback_inject(IntPtr loopback, IntPtr subject_ptr, nuint subject_len, IntPtr reply_ptr, nuint reply_len, IntPtr payload_ptr, nuint payload_len, IntPtr receivers_out);
+
+    /// <summary>
+    /// Stops the inputs, timers and commands of a live node, as `nrg_loopback_freeze`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_node_freeze")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_node_freeze(IntPtr node);
+
+    /// <summary>
+    /// Takes what the node has sent, in order, as a batch of messages. short lock
+    ///
+    /// The batch belongs to the caller, until `nrg_batch_free`; null when nothing was sent.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_node_sent_take")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_node_sent_take(IntPtr node, IntPtr batch_out);
+
+    /// <summary>
+    /// Takes what the tap has heard, in order, as a batch of messages. short lock
+    ///
+    /// The batch belongs to the caller, until `nrg_batch_free`; null when nothing was heard.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_loopback_tap_take")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_loopback_tap_take(IntPtr tap, IntPtr batch_out);
+
+    /// <summary>
+    /// The records of a batch of messages and their number; null and 0 for null and for a batch of
+    /// another kind. wait-free
+    ///
+    /// They belong to the batch: nothing may be written to them, and they end with it.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_batch_messages")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial IntPtr nrg_test_batch_messages(IntPtr batch, IntPtr count_out);
+
+    /// <summary>
+    /// Writes how many objects of a kind (`NRG_TEST_OBJECT_*`) a runtime has handed out and not got
+    /// back; with a null runtime, the process for what belongs to no runtime. wait-free
     /// </summary>
     [LibraryImport(NativeLib, EntryPoint = "nrg_test_live_objects")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static partial int nrg_test_live_objects(uint kind, ref ulong count_out);
+    internal static partial int nrg_test_live_objects(IntPtr runtime, uint kind, IntPtr count_out);
+
+    /// <summary>
+    /// Calls a method of the node by the reference's name in snake case, with a JSON array of
+    /// arguments; its result comes as JSON, in a batch of one record. may block on disk
+    ///
+    /// An unknown method: `NRG_STATUS_NOT_FOUND`. An error of the method is this call's status. The
+    /// batch belongs to the caller, until `nrg_batch_free`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_node_call")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_node_call(IntPtr node, ref byte name_ptr, nuint name_len, ref byte args_ptr, nuint args_len, IntPtr batch_out);
+
+    /// <summary>
+    /// Changes fields of the node by a JSON merge patch, with the names of `nrg_test_node_dump`.
+    /// short lock
+    ///
+    /// A name that is unknown or only to be read: `NRG_STATUS_NOT_FOUND`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_node_set")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_node_set(IntPtr node, ref byte patch_ptr, nuint patch_len);
+
+    /// <summary>
+    /// Copies a packed batch, as `nrg_node_propose_batch` takes it, into a batch of entries, as
+    /// `nrg_node_apply_take` hands it out. The index of a record is its place, from 0. wait-free
+    ///
+    /// The batch belongs to the caller, until `nrg_batch_free`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_echo_batch")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_echo_batch(ref byte data_ptr, nuint data_len, ref uint lengths_ptr, nuint count, IntPtr batch_out);
+
+    /// <summary>
+    /// Decodes or encodes one message or file (`NRG_TEST_CODEC_*`). wait-free
+    ///
+    /// `name_ptr`: `append_entry`, `append_entry_response`, `vote_request`, `vote_response`,
+    /// `peer_state`, `snapshot_file` or `term_vote`; another one is `NRG_STATUS_NOT_FOUND`. The JSON
+    /// has the fields of the golden vectors; an id is a text, or with `_hex` after its name any bytes.
+    /// `group_name_ptr` is the key of a snapshot file's checksum; empty means `TEST`. The result goes
+    /// to the buffer; `needed_len_out` receives its length, also when the buffer is too small
+    /// (`NRG_STATUS_BUFFER_TOO_SMALL`): then the buffer is not touched.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_codec")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_codec(uint operation, ref byte name_ptr, nuint name_len, ref byte group_name_ptr, nuint group_name_len, ref byte input_ptr, nuint input_len, ref byte buf_ptr, nuint buf_len, ref nuint needed_len_out);
+
+    /// <summary>
+    /// Delivers a message as it comes from the wire. short lock
+    ///
+    /// `kind` is one of `NRG_TEST_DELIVER_*`. For an append entry `source_kind` is one of
+    /// `NRG_TEST_ORIGIN_*` and `catchup` the handle of the catch-up; else both are 0. `reply_ptr` is
+    /// the subject for an answer.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_node_deliver")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_node_deliver(IntPtr node, uint kind, uint source_kind, ulong catchup, ref byte frame_ptr, nuint frame_len, ref byte reply_ptr, nuint reply_len);
+
+    /// <summary>
+    /// Listens from now on to the messages whose subject matches, with the wildcards `*` and `&gt;`;
+    /// partitions do not matter. short lock
+    ///
+    /// The handle belongs to the caller, until `nrg_test_loopback_tap_free`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_loopback_tap_open")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_loopback_tap_open(IntPtr loopback, ref byte subject_ptr, nuint subject_len, IntPtr tap_out);
+
+    /// <summary>
+    /// Opens a detached node, bootstrapped before unless it is hand-made (`NRG_TEST_NODE_*`).
+    /// Transport, loopback and token of `config` are ignored; a null `tuning` is the production
+    /// timing. may block on disk
+    ///
+    /// The handle belongs to the caller, until `nrg_test_node_free`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_node_open")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_node_open(ref NrgNodeConfig config, ref NrgTuning tuning, uint flags, IntPtr node_out);
+
+    /// <summary>
+    /// Sends a message from outside to whoever listens on its subject; `receivers_out` receives their
+    /// number. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_loopback_inject")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_loopback_inject(IntPtr loopback, ref byte subject_ptr, nuint subject_len, ref byte reply_ptr, nuint reply_len, ref byte payload_ptr, nuint payload_len, ref nuint receivers_out);
+
+    /// <summary>
+    /// The records of a batch of messages and their number; null and 0 for null and for a batch of
+    /// another kind. wait-free
+    ///
+    /// They belong to the batch: nothing may be written to them, and they end with it.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_batch_messages")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial IntPtr nrg_test_batch_messages(IntPtr batch, ref nuint count_out);
+
+    /// <summary>
+    /// Writes how many objects of a kind (`NRG_TEST_OBJECT_*`) a runtime has handed out and not got
+    /// back; with a null runtime, the process for what belongs to no runtime. wait-free
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_live_objects")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_live_objects(IntPtr runtime, uint kind, ref ulong count_out);
+
+}
+
+/// <summary>
+/// One message that was sent: a record of a batch of messages. What it points to belongs to the
+/// batch and lives until it is freed.
+/// </summary>
+internal partial struct NrgTestMessage
+{
+    /// <summary>
+    /// Who sent it, the eight bytes of the id in memory order; 0 for an injected one.
+    /// </summary>
+    public required ulong source;
+    /// <summary>
+    /// The subject, UTF-8.
+    /// </summary>
+    public required IntPtr subject_ptr;
+    /// <summary>
+    /// Its length in bytes.
+    /// </summary>
+    public required nuint subject_len;
+    /// <summary>
+    /// The subject for answers; null when there is none.
+    /// </summary>
+    public required IntPtr reply_ptr;
+    /// <summary>
+    /// Its length in bytes.
+    /// </summary>
+    public required nuint reply_len;
+    /// <summary>
+    /// The message itself.
+    /// </summary>
+    public required IntPtr payload_ptr;
+    /// <summary>
+    /// Its length in bytes.
+    /// </summary>
+    public required nuint payload_len;
+}
+
+[NativeMarshalling(typeof(MarshallerMeta))]
+internal partial struct NrgTestMessage
+{
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal unsafe struct Unmanaged
+    {
+        internal ulong source;
+        internal IntPtr subject_ptr;
+        internal nuint subject_len;
+        internal IntPtr reply_ptr;
+        internal nuint reply_len;
+        internal IntPtr payload_ptr;
+        internal nuint payload_len;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        [Obsolete("This method is intended for use by generated code only.")]
+        [EditorBrowsable(EditorBrowsableState.Never)]
+        internal NrgTestMessage ToManaged()
+        {
+            var _managed = default(NrgTestMessage);
+            _managed.source = source;
+            _managed.subject_ptr = subject_ptr;
+            _managed.subject_len = subject_len;
+            _managed.reply_ptr = reply_ptr;
+            _managed.reply_len = reply_len;
+            _managed.payload_ptr = payload_ptr;
+            _managed.payload_len = payload_len;
+            return _managed;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [Obsolete("This method is intended for use by generated code only.")]
+    [EditorBrowsable(EditorBrowsableState.Never)]
+    internal Unmanaged ToUnmanaged()
+    {
+        var _unmanaged = new Unmanaged();
+        _unmanaged.source = source;
+        _unmanaged.subject_ptr = subject_ptr;
+        _unmanaged.subject_len = subject_len;
+        _unmanaged.reply_ptr = reply_ptr;
+        _unmanaged.reply_len = reply_len;
+        _unmanaged.payload_ptr = payload_ptr;
+        _unmanaged.payload_len = payload_len;
+        return _unmanaged;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [Obsolete("This method is intended for use by generated code only.")]
+    [EditorBrowsable(EditorBrowsableState.Never)]
+    internal Unmanaged AsUnmanaged()
+    {
+        var _unmanaged = new Unmanaged();
+        _unmanaged.source = source;
+        _unmanaged.subject_ptr = subject_ptr;
+        _unmanaged.subject_len = subject_len;
+        _unmanaged.reply_ptr = reply_ptr;
+        _unmanaged.reply_len = reply_len;
+        _unmanaged.payload_ptr = payload_ptr;
+        _unmanaged.payload_len = payload_len;
+        return _unmanaged;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override string ToString()
+    {
+        return "NrgTestMessage { ... }";
+    }
+
+    [CustomMarshaller(typeof(NrgTestMessage), MarshalMode.Default, typeof(Marshaller))]
+    private struct MarshallerMeta { }
+    internal ref struct Marshaller
+    {
+        private NrgTestMessage _managed;
+        private Unmanaged _unmanaged;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Marshaller(NrgTestMessage managed) { _managed = managed; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Marshaller(Unmanaged unmanaged) { _unmanaged = unmanaged; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void FromManaged(NrgTestMessage managed) { _managed = managed; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void FromUnmanaged(Unmanaged unmanaged) { _unmanaged = unmanaged; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Unmanaged ToUnmanaged() { return _managed.ToUnmanaged(); }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public NrgTestMessage ToManaged() { return _unmanaged.ToManaged(); }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Free() {}
+    }
 
 }
