@@ -1,0 +1,1 @@
+global using Nrg = ZB.MOM.NatsNet.Server.Native.NrgConstants;

@@ -1,0 +1,90 @@
+using System.Collections.Concurrent;
+
+namespace ZB.MOM.NatsNet.Server.Native;
+
+/// <summary>
+/// The one thread of a runtime that waits for the engine: takes batches of ready nodes and sets
+/// their signals. Data never passes through it. It ends when the engine is shut down.
+/// </summary>
+internal sealed class Pump
+{
+    private const int EventRoom = 128;
+
+    private readonly RaftRuntime _runtime;
+    private readonly RuntimeHandle _handle;
+    private readonly ConcurrentDictionary<ulong, Raft> _nodes = new();
+    private readonly Thread _thread;
+    private ulong _lastToken;
+
+    internal Pump(RaftRuntime runtime, RuntimeHandle handle)
+    {
+        _runtime = runtime;
+        _handle = handle;
+        _thread = new Thread(Run) { IsBackground = true, Name = "nrg-pump" };
+        _thread.Start();
+    }
+
+    internal bool IsCurrentThread => Thread.CurrentThread == _thread;
+
+    internal ICollection<Raft> Nodes => _nodes.Values;
+
+    /// <summary>Tokens number nodes from 1; 0 is the runtime itself.</summary>
+    internal ulong NextToken() => Interlocked.Increment(ref _lastToken);
+
+    internal void Register(ulong token, Raft node) => _nodes[token] = node;
+
+    internal void Unregister(ulong token) => _nodes.TryRemove(token, out _);
+
+    internal void Join() => _thread.Join();
+
+    private void Run()
+    {
+        // One lease for the life of the thread: the handle cannot be freed under a running poll.
+        using var lease = new Lease(_handle);
+        Span<NrgReady.Unmanaged> events = stackalloc NrgReady.Unmanaged[EventRoom];
+        try
+        {
+            while (true)
+            {
+                RaftStatus status = NativeMethods.RuntimePoll(
+                    lease.Pointer, Nrg.NRG_TIMEOUT_INFINITE, events, out int count);
+                if (status == RaftStatus.Shutdown)
+                {
+                    break;
+                }
+
+                ThrowHelper.Check(status, "poll");
+                foreach (ref readonly NrgReady.Unmanaged ready in events[..count])
+                {
+                    Dispatch(ready.token, ready.ready_mask);
+                }
+            }
+
+            _runtime.OnPumpEnded(null);
+        }
+#pragma warning disable CA1031 // A bug of the dispatch must end the runtime's waits, not the process.
+        catch (Exception failure)
+#pragma warning restore CA1031
+        {
+            _runtime.OnPumpEnded(failure);
+        }
+
+        foreach (Raft node in _nodes.Values)
+        {
+            node.OnStopped();
+        }
+    }
+
+    private void Dispatch(ulong token, uint mask)
+    {
+        if (token == 0)
+        {
+            _runtime.OnReady(mask);
+        }
+        else if (_nodes.TryGetValue(token, out Raft? node))
+        {
+            // A token that is not found belongs to a node that failed to open or is gone.
+            node.OnReady(mask);
+        }
+    }
+}

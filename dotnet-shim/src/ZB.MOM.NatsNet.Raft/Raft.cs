@@ -1,0 +1,601 @@
+using System.Buffers;
+using System.Diagnostics;
+using ZB.MOM.NatsNet.Server.Native;
+
+namespace ZB.MOM.NatsNet.Server;
+
+/// <summary>
+/// One member of one Raft group, run by the native engine. Made by <see cref="RaftRuntime.Open"/>.
+/// </summary>
+/// <remarks>
+/// Disposing requests the stop and returns; the native object is released when the node has
+/// stopped and is disposed. See <see cref="IRaftNode"/> for threading.
+/// </remarks>
+public sealed partial class Raft : IRaftNode, IDisposable
+{
+    private readonly RaftRuntime _runtime;
+    private readonly RaftConfig _config;
+    private readonly ulong _token;
+    private readonly ApplyQueue _applyQueue;
+    private readonly LeadChangeSource _leadChange;
+    private readonly CancellationTokenSource _quit = new();
+    private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Lock _gate = new();
+    private readonly CancellationToken _quitToken;
+    private NodeHandle? _handle;
+    private bool _disposed;
+    private bool _released;
+
+    /// <param name="runtime">The runtime it runs in.</param>
+    /// <param name="config">Its configuration.</param>
+    /// <param name="token">Its number among the runtime's nodes.</param>
+    internal Raft(RaftRuntime runtime, RaftConfig config, ulong token)
+    {
+        _runtime = runtime;
+        _config = config;
+        _token = token;
+        _quitToken = _quit.Token;
+        _applyQueue = new ApplyQueue(this, runtime.InlineContinuations);
+        _leadChange = new LeadChangeSource(this, runtime.InlineContinuations);
+    }
+
+    /// <summary>The native object; throws when the node is disposed and gone.</summary>
+    internal NodeHandle Handle
+    {
+        get
+        {
+            NodeHandle handle = _handle ?? throw new InvalidOperationException("the node is not open yet");
+            ObjectDisposedException.ThrowIf(handle.IsClosed, this);
+            return handle;
+        }
+    }
+
+    /// <summary>Whether the node stands still: calls on it wait.</summary>
+    internal bool IsFrozen { get; set; }
+
+    /// <summary>Completes when the engine has ended the node.</summary>
+    internal Task Stopped => _stopped.Task;
+
+    // Proposals.
+
+    /// <inheritdoc/>
+    public void Propose(ulong term, ReadOnlyMemory<byte> data) => Propose(term, data.Span);
+
+    /// <inheritdoc cref="IRaftNode.Propose"/>
+    public void Propose(ulong term, ReadOnlySpan<byte> data)
+        => Check(TryPropose(term, data), nameof(Propose));
+
+    /// <inheritdoc/>
+    public RaftStatus TryPropose(ulong term, ReadOnlyMemory<byte> data) => TryPropose(term, data.Span);
+
+    /// <inheritdoc cref="IRaftNode.TryPropose"/>
+    public RaftStatus TryPropose(ulong term, ReadOnlySpan<byte> data)
+        => Counted(NativeMethods.NodePropose(Handle, term, data));
+
+    /// <inheritdoc/>
+    public void ProposeMulti(ulong term, IReadOnlyList<Entry> entries)
+    {
+        ArgumentNullException.ThrowIfNull(entries);
+        long total = 0;
+        for (int at = 0; at < entries.Count; at++)
+        {
+            total += entries[at].Data.Length;
+        }
+
+        byte[] packed = ArrayPool<byte>.Shared.Rent(checked((int)total));
+        uint[] lengths = ArrayPool<uint>.Shared.Rent(entries.Count);
+        byte[] types = ArrayPool<byte>.Shared.Rent(entries.Count);
+        try
+        {
+            int bytes = 0;
+            for (int at = 0; at < entries.Count; at++)
+            {
+                Entry entry = entries[at];
+                entry.Data.Span.CopyTo(packed.AsSpan(bytes));
+                bytes += entry.Data.Length;
+                lengths[at] = (uint)entry.Data.Length;
+                types[at] = (byte)entry.Type;
+            }
+
+            RaftStatus status = NativeMethods.NodeProposeBatch(
+                Handle,
+                term,
+                packed.AsSpan(0, bytes),
+                lengths.AsSpan(0, entries.Count),
+                types.AsSpan(0, entries.Count));
+            Check(Counted(status), nameof(ProposeMulti));
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(packed);
+            ArrayPool<uint>.Shared.Return(lengths);
+            ArrayPool<byte>.Shared.Return(types);
+        }
+    }
+
+    /// <inheritdoc/>
+    public RaftStatus TryProposeMulti(ulong term, ReadOnlyMemory<byte> packed, ReadOnlyMemory<uint> lengths)
+        => TryProposeMulti(term, packed.Span, lengths.Span);
+
+    /// <inheritdoc cref="IRaftNode.TryProposeMulti"/>
+    public RaftStatus TryProposeMulti(ulong term, ReadOnlySpan<byte> packed, ReadOnlySpan<uint> lengths)
+        => Counted(NativeMethods.NodeProposeBatch(Handle, term, packed, lengths));
+
+    /// <inheritdoc/>
+    public ValueTask<ulong> ProposeAsync(
+        ulong term, ReadOnlyMemory<byte> data, CancellationToken cancellationToken = default)
+        => throw ThrowHelper.NotYet(nameof(ProposeAsync));
+
+    /// <inheritdoc/>
+    public void ForwardProposal(ReadOnlyMemory<byte> data) => ForwardProposal(data.Span);
+
+    /// <inheritdoc cref="IRaftNode.ForwardProposal"/>
+    public void ForwardProposal(ReadOnlySpan<byte> data)
+        => Check(Counted(NativeMethods.NodeForwardProposal(Handle, data)), nameof(ForwardProposal));
+
+    // Membership.
+
+    /// <inheritdoc/>
+    public void ProposeAddPeer(string peer) => throw ThrowHelper.NotYet(nameof(ProposeAddPeer));
+
+    /// <inheritdoc/>
+    public void ProposeRemovePeer(string peer) => throw ThrowHelper.NotYet(nameof(ProposeRemovePeer));
+
+    /// <inheritdoc/>
+    public void EvictPeers(IReadOnlyList<string> peers) => throw ThrowHelper.NotYet(nameof(EvictPeers));
+
+    /// <inheritdoc/>
+    public (int Previous, int Current) RescueQuorum(int quorum)
+        => throw ThrowHelper.NotYet(nameof(RescueQuorum));
+
+    /// <inheritdoc/>
+    public bool InRescue() => HasFlag(Nrg.NRG_NODE_IN_RESCUE);
+
+    /// <inheritdoc/>
+    public void AdjustClusterSize(int size) => AdjustSize(size, boot: false, nameof(AdjustClusterSize));
+
+    /// <inheritdoc/>
+    public void AdjustBootClusterSize(int size)
+        => AdjustSize(size, boot: true, nameof(AdjustBootClusterSize));
+
+    /// <inheritdoc/>
+    public int ClusterSize() => (int)Status().cluster_size;
+
+    /// <inheritdoc/>
+    public int QuorumNeeded() => (int)Status().quorum;
+
+    /// <inheritdoc/>
+    public bool MembershipChangeInProgress() => HasFlag(Nrg.NRG_NODE_MEMBERSHIP_CHANGE);
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> PeerNames() => Array.ConvertAll(ReadPeers(), static peer => PeerIds.Text(peer.id));
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> VotingPeerNames()
+        => [.. ReadPeers().Where(static peer => (peer.flags & Nrg.NRG_PEER_VOTING) != 0).Select(static peer => PeerIds.Text(peer.id))];
+
+    /// <inheritdoc/>
+    public IReadOnlyList<Peer> Peers() => Array.ConvertAll(
+        ReadPeers(),
+        static peer => new Peer(
+            PeerIds.Text(peer.id),
+            (peer.flags & Nrg.NRG_PEER_CURRENT) != 0,
+            Time(peer.last_heard_unix_nanos),
+            peer.lag));
+
+    /// <inheritdoc/>
+    public DateTimeOffset? LastHeardFromPeer(string peer)
+    {
+        // An id that cannot be one was never heard from.
+        if (!PeerIds.TryParse(peer, out ulong id))
+        {
+            return null;
+        }
+
+        Check(NativeMethods.NodeLastHeard(Handle, id, out ulong heard), nameof(LastHeardFromPeer));
+        return Time(heard);
+    }
+
+    // Snapshots.
+
+    /// <inheritdoc/>
+    public (ulong Index, byte[] Data) LoadLastSnapshot()
+        => throw ThrowHelper.NotYet(nameof(LoadLastSnapshot));
+
+    /// <inheritdoc/>
+    public void InstallSnapshot(ReadOnlyMemory<byte> snapshot, bool force)
+        => throw ThrowHelper.NotYet(nameof(InstallSnapshot));
+
+    /// <inheritdoc/>
+    public IDisposable CreateSnapshotCheckpoint(bool force)
+        => throw ThrowHelper.NotYet(nameof(CreateSnapshotCheckpoint));
+
+    /// <inheritdoc/>
+    public void SendSnapshot(ReadOnlyMemory<byte> snapshot)
+        => throw ThrowHelper.NotYet(nameof(SendSnapshot));
+
+    /// <inheritdoc/>
+    public bool NeedSnapshot() => HasFlag(Nrg.NRG_NODE_NEED_SNAPSHOT);
+
+    // Applying.
+
+    /// <inheritdoc/>
+    public (ulong Entries, ulong Bytes) Applied(ulong index) => Processed(index, index);
+
+    /// <inheritdoc/>
+    public (ulong Entries, ulong Bytes) Processed(ulong index, ulong applied)
+    {
+        RaftStatus status = NativeMethods.NodeProcessed(
+            Handle, index, applied, out ulong entries, out ulong bytes);
+        Check(status, nameof(Processed));
+        return (entries, bytes);
+    }
+
+    /// <inheritdoc/>
+    public void PauseApply() => Check(NativeMethods.NodeApplyPause(Handle), nameof(PauseApply));
+
+    /// <inheritdoc/>
+    public void ResumeApply() => Check(NativeMethods.NodeApplyResume(Handle), nameof(ResumeApply));
+
+    /// <inheritdoc/>
+    public bool DrainAndReplaySnapshot() => throw ThrowHelper.NotYet(nameof(DrainAndReplaySnapshot));
+
+    // State.
+
+    /// <inheritdoc/>
+    public RaftState State() => (RaftState)Status().role;
+
+    /// <inheritdoc/>
+    public bool Leader() => HasFlag(Nrg.NRG_NODE_IS_LEADER);
+
+    /// <inheritdoc/>
+    public DateTimeOffset? LeaderSince() => Time(Status().leader_since_unix_nanos);
+
+    /// <inheritdoc/>
+    public bool Leaderless() => Status().leader == 0;
+
+    /// <inheritdoc/>
+    public bool HadPreviousLeader() => HasFlag(Nrg.NRG_NODE_HAD_LEADER);
+
+    /// <inheritdoc/>
+    public ulong Term() => Status().term;
+
+    /// <inheritdoc/>
+    public string GroupLeader() => PeerIds.Text(Status().leader);
+
+    /// <inheritdoc/>
+    public (ulong Index, ulong Commit, ulong Applied) Progress()
+    {
+        NrgNodeState.Unmanaged status = Status();
+        return (status.last_index, status.commit, status.applied);
+    }
+
+    /// <inheritdoc/>
+    public bool IsObserver() => HasFlag(Nrg.NRG_NODE_IS_OBSERVER);
+
+    /// <inheritdoc/>
+    public bool IsDeleted() => HasFlag(Nrg.NRG_NODE_DELETED);
+
+    /// <inheritdoc/>
+    public Exception? GetWriteErr()
+    {
+        (RaftStatus code, string text) = NativeMethods.NodeWriteError(Handle);
+        return code == RaftStatus.Ok ? null : ThrowHelper.Make(code, nameof(GetWriteErr), Group(), text);
+    }
+
+    /// <inheritdoc/>
+    public (ulong Entries, ulong Bytes) Size()
+    {
+        NrgNodeState.Unmanaged status = Status();
+        return (status.entries, status.bytes);
+    }
+
+    /// <inheritdoc/>
+    public bool Quorum() => HasFlag(Nrg.NRG_NODE_QUORUM_LIVE);
+
+    /// <inheritdoc/>
+    public bool Current() => HasFlag(Nrg.NRG_NODE_CURRENT);
+
+    /// <inheritdoc/>
+    public bool Healthy()
+    {
+        RaftStatus status = NativeMethods.NodeCheckHealth(Handle, out bool healthy);
+        return status == RaftStatus.Ok && healthy;
+    }
+
+    // Leadership.
+
+    /// <inheritdoc/>
+    public void StepDown(params string[] preferred)
+    {
+        ArgumentNullException.ThrowIfNull(preferred);
+        ulong[] ids = [.. preferred.Where(id => id.Length > 0).Select(id => PeerIds.Parse(id, nameof(preferred)))];
+        Check(NativeMethods.NodeStepDown(Handle, ids), nameof(StepDown));
+    }
+
+    /// <inheritdoc/>
+    public void Campaign()
+        => Check(NativeMethods.NodeCampaign(Handle, immediately: false), nameof(Campaign));
+
+    /// <inheritdoc/>
+    public void CampaignImmediately()
+        => Check(NativeMethods.NodeCampaign(Handle, immediately: true), nameof(CampaignImmediately));
+
+    /// <inheritdoc/>
+    public void SetObserver(bool observer)
+        => Check(NativeMethods.NodeSetObserver(Handle, observer), nameof(SetObserver));
+
+    // Queues and identity.
+
+    /// <inheritdoc/>
+    public IRaftApplyQueue ApplyQ() => _applyQueue;
+
+    /// <inheritdoc/>
+    public IRaftLeadChange LeadChangeC() => _leadChange;
+
+    /// <inheritdoc/>
+    public CancellationToken QuitC() => _quitToken;
+
+    /// <inheritdoc/>
+    public string ID() => _config.PeerId;
+
+    /// <inheritdoc/>
+    public string Group() => _config.Name;
+
+    /// <inheritdoc/>
+    public DateTimeOffset Created() => Time(Status().created_unix_nanos) ?? DateTimeOffset.UnixEpoch;
+
+    /// <inheritdoc/>
+    public bool IsSystemAccount() => throw ThrowHelper.NotYet(nameof(IsSystemAccount));
+
+    /// <inheritdoc/>
+    public string GetTrafficAccountName() => throw ThrowHelper.NotYet(nameof(GetTrafficAccountName));
+
+    /// <inheritdoc/>
+    public void RecreateInternalSubs() => throw ThrowHelper.NotYet(nameof(RecreateInternalSubs));
+
+    // End of life.
+
+    /// <inheritdoc/>
+    public void Stop()
+    {
+        Check(NativeMethods.NodeStop(Handle), nameof(Stop));
+        Quit();
+    }
+
+    /// <inheritdoc/>
+    public void WaitForStop()
+    {
+        if (IsEnding())
+        {
+            _stopped.Task.Wait();
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task WaitForStopAsync(CancellationToken cancellationToken = default)
+        => IsEnding() ? _stopped.Task.WaitAsync(cancellationToken) : Task.CompletedTask;
+
+    /// <inheritdoc/>
+    public void Delete()
+    {
+        Check(NativeMethods.NodeDelete(Handle), nameof(Delete));
+        Quit();
+    }
+
+    /// <summary>
+    /// Forgets everything stored and becomes an empty group of one. The node goes on running; make
+    /// it an observer first, or it elects itself.
+    /// </summary>
+    public void Reset() => throw ThrowHelper.NotYet(nameof(Reset));
+
+    /// <summary>
+    /// Requests the stop and returns; the native node is released when it has stopped. Waits that
+    /// are under way end. May be repeated and called from any thread.
+    /// </summary>
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            if (_disposed)
+            {
+                return;
+            }
+
+            _disposed = true;
+        }
+
+        if (_handle is { IsClosed: false } handle)
+        {
+            // Stopping a node that is closed already does nothing; a failure leaves it to the
+            // runtime's own shutdown.
+            RaftStatus status = NativeMethods.NodeStop(handle);
+            Debug.Assert(status == RaftStatus.Ok, "stopping does not fail");
+        }
+
+        CloseWaits();
+        ReleaseWhenDone();
+    }
+
+    /// <summary>Disposes the node and waits until it has stopped.</summary>
+    /// <returns>The end of the node.</returns>
+    public async ValueTask DisposeAsync()
+    {
+        Dispose();
+        await _stopped.Task.ConfigureAwait(false);
+    }
+
+    /// <summary>Gives the node its native object, once.</summary>
+    internal void Attach(NodeHandle handle)
+    {
+        _handle = handle;
+        ReleaseWhenDone();
+    }
+
+    /// <summary>Sets the signals of what is ready. On the pump.</summary>
+    internal void OnReady(uint mask)
+    {
+        if ((mask & Nrg.NRG_READY_APPLY) != 0)
+        {
+            _applyQueue.Signal();
+        }
+
+        if ((mask & Nrg.NRG_READY_LEADER) != 0)
+        {
+            _leadChange.Signal();
+        }
+
+        if ((mask & Nrg.NRG_READY_FAULT) != 0)
+        {
+            _runtime.OnFault(this, Fault());
+        }
+
+        if ((mask & Nrg.NRG_READY_STOPPED) != 0)
+        {
+            OnStopped();
+        }
+    }
+
+    /// <summary>The engine has ended the node, or itself. On the pump.</summary>
+    internal void OnStopped()
+    {
+        CloseWaits();
+        _stopped.TrySetResult();
+        ReleaseWhenDone();
+    }
+
+    /// <summary>Takes committed entries; null when there are none or the node is gone.</summary>
+    internal unsafe ApplyBatch? TakeApplied(int maxEntries, int maxBytes)
+    {
+        if (_handle is not { IsClosed: false } handle)
+        {
+            return null;
+        }
+
+        RaftStatus status;
+        BatchHandle? batch;
+        try
+        {
+            status = NativeMethods.NodeApplyTake(handle, maxEntries, maxBytes, out batch);
+        }
+        catch (ObjectDisposedException)
+        {
+            // Disposed meanwhile: the queue ends, which is what null says.
+            return null;
+        }
+
+        Check(status, nameof(IRaftApplyQueue.TryTake));
+        return batch is null
+            ? null
+            : new ApplyBatch(batch, NativeMethods.BatchItems(batch, out int count), count);
+    }
+
+    /// <summary>Items in the engine's apply queue.</summary>
+    internal int ApplyLength() => _handle is { IsClosed: false } ? (int)Status().apply_queue_len : 0;
+
+    /// <summary>Takes the newest unread lead change.</summary>
+    internal bool TakeLeadChange(out LeadChange change)
+    {
+        change = default;
+        if (_handle is not { IsClosed: false } handle)
+        {
+            return false;
+        }
+
+        try
+        {
+            if (NativeMethods.NodeLeadChangeTake(handle, out LeadChange? taken) == RaftStatus.Ok
+                && taken is { } found)
+            {
+                change = found;
+                return true;
+            }
+        }
+        catch (ObjectDisposedException)
+        {
+            // As above.
+        }
+
+        return false;
+    }
+
+    private static DateTimeOffset? Time(ulong unixNanos)
+        => unixNanos == 0
+            ? null
+            : DateTimeOffset.UnixEpoch.AddTicks((long)(unixNanos / TimeSpan.NanosecondsPerTick));
+
+    private void AdjustSize(int size, bool boot, string operation)
+    {
+        uint atLeast = (uint)Math.Max(size, 0);
+        Check(NativeMethods.NodeAdjustClusterSize(Handle, atLeast, boot), operation);
+    }
+
+    private NrgNodeState.Unmanaged Status()
+    {
+        Check(NativeMethods.NodeStatus(Handle, out NrgNodeState.Unmanaged status), "read the status");
+        return status;
+    }
+
+    private bool HasFlag(uint flag) => (Status().flags & flag) != 0;
+
+    private NrgPeer.Unmanaged[] ReadPeers()
+    {
+        Check(NativeMethods.NodePeers(Handle, out NrgPeer.Unmanaged[] peers), "read the peers");
+        return peers;
+    }
+
+    private void Check(RaftStatus status, string operation)
+        => ThrowHelper.Check(status, operation, _config.Name);
+
+    private RaftStatus Counted(RaftStatus status)
+    {
+        if (status != RaftStatus.Ok)
+        {
+            _runtime.OnRefused(status);
+        }
+
+        return status;
+    }
+
+    private bool IsEnding()
+        => Volatile.Read(ref _disposed) || _stopped.Task.IsCompleted || State() == RaftState.Closed;
+
+    /// <summary>Why the node failed, if its native object can still be asked.</summary>
+    private Exception? Fault()
+    {
+        try
+        {
+            return _handle is null ? null : GetWriteErr();
+        }
+        catch (ObjectDisposedException)
+        {
+            return null;
+        }
+    }
+
+    // The host's callbacks run on the pool: never on the pump or under a lock of the caller.
+    private void Quit() => _ = _quit.CancelAsync();
+
+    private void CloseWaits()
+    {
+        Quit();
+        _applyQueue.Close();
+        _leadChange.Close();
+    }
+
+    private void ReleaseWhenDone()
+    {
+        lock (_gate)
+        {
+            if (_released || !_disposed || !_stopped.Task.IsCompleted || _handle is null)
+            {
+                return;
+            }
+
+            _released = true;
+        }
+
+        _runtime.Forget(_token);
+        _handle.Dispose();
+    }
+}

@@ -1,0 +1,281 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using ZB.MOM.NatsNet.Server.Native;
+
+namespace ZB.MOM.NatsNet.Server;
+
+/// <summary>
+/// The engine: its threads, its stores and the nodes opened in it. Several runtimes in one process
+/// are independent. Every method may be called from any thread.
+/// </summary>
+/// <remarks>
+/// Dispose the nodes first, then the runtime; disposing the runtime stops nodes that still run. A
+/// runtime that is not disposed lives as long as the process.
+/// </remarks>
+public sealed class RaftRuntime : IAsyncDisposable, IDisposable
+{
+    private readonly RuntimeHandle _handle;
+    private readonly Pump _pump;
+    private readonly RaftLog _log;
+    private readonly RaftMeter _meter;
+    private readonly Lock _gate = new();
+    private Task? _ending;
+
+    /// <summary>Starts an engine.</summary>
+    /// <param name="options">The options; null takes the defaults.</param>
+    /// <exception cref="DllNotFoundException">The native library was not found.</exception>
+    /// <exception cref="RaftException">The native library has another ABI.</exception>
+    /// <exception cref="ArgumentException">An option is out of its range.</exception>
+    public RaftRuntime(RaftRuntimeOptions? options = null)
+    {
+        CheckAbi();
+        options ??= new RaftRuntimeOptions();
+        InlineContinuations = options.InlineContinuations;
+        NrgRuntimeConfig.Unmanaged config = RuntimeConfigs.From(options);
+        ThrowHelper.Check(NativeMethods.RuntimeOpen(in config, out IntPtr opened), "open a runtime");
+        _handle = new RuntimeHandle(opened);
+        try
+        {
+            SetTiming(options.Timing);
+        }
+        catch
+        {
+            _handle.Dispose();
+            throw;
+        }
+
+        ILoggerFactory loggers = options.LoggerFactory ?? NullLoggerFactory.Instance;
+        _log = new RaftLog(loggers.CreateLogger(RaftLog.Category));
+        _meter = new RaftMeter(options.MeterFactory, this);
+        _pump = new Pump(this, _handle);
+        _log.Started(NativeMethods.BuildInfo(), NativeLibraryLoader.ResolvedPath ?? "linked in");
+    }
+
+    /// <summary>Whether consumers continue on the pump thread.</summary>
+    internal bool InlineContinuations { get; }
+
+    /// <summary>The native object.</summary>
+    internal RuntimeHandle Handle => _handle;
+
+    /// <summary>Writes the first peer state of a group, before its first open. Blocks on disk.</summary>
+    /// <param name="config">The group; its name and store root are used.</param>
+    /// <param name="knownPeers">The members known now.</param>
+    /// <param name="allPeersKnown">Whether these are all members.</param>
+    /// <param name="routes">The host's number of configured routes, when not all are known.</param>
+    /// <param name="gatewayUrls">The host's number of addresses of other clusters' gateways.</param>
+    /// <exception cref="RaftStorageException">The directory cannot be made or written.</exception>
+    public static void Bootstrap(
+        RaftConfig config,
+        IReadOnlyList<string> knownPeers,
+        bool allPeersKnown,
+        int routes = 0,
+        int gatewayUrls = 0)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        ArgumentNullException.ThrowIfNull(knownPeers);
+        ArgumentOutOfRangeException.ThrowIfNegative(routes);
+        ArgumentOutOfRangeException.ThrowIfNegative(gatewayUrls);
+        CheckAbi();
+        ulong[] peers = [.. knownPeers.Select(peer => PeerIds.Parse(peer, nameof(knownPeers)))];
+        ThrowHelper.Check(
+            NativeMethods.Bootstrap(
+                new NodePlace(config, token: 0), peers, allPeersKnown, (uint)routes, (uint)gatewayUrls),
+            nameof(Bootstrap),
+            config.Name);
+    }
+
+    /// <summary>Recovers a group from its directory and starts its node. Blocks on disk.</summary>
+    /// <param name="config">The group, bootstrapped before.</param>
+    /// <param name="network">What carries the group's messages.</param>
+    /// <returns>The running node, to be disposed.</returns>
+    /// <exception cref="RaftException">Already open, or the runtime is shut down.</exception>
+    /// <exception cref="RaftStorageException">Not bootstrapped, or the files cannot be used.</exception>
+    public Raft Open(RaftConfig config, LoopbackNetwork network)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        ArgumentNullException.ThrowIfNull(network);
+        ulong token = _pump.NextToken();
+        var node = new Raft(this, config, token);
+
+        // Registered before it is open: its first event may come before the call returns.
+        _pump.Register(token, node);
+        try
+        {
+            RaftStatus status = NativeMethods.NodeOpen(
+                _handle, new NodePlace(config, token), network.Handle, out NodeHandle? handle);
+            ThrowHelper.Check(status, nameof(Open), config.Name);
+            node.Attach(handle!);
+            return node;
+        }
+        catch
+        {
+            _pump.Unregister(token);
+            throw;
+        }
+    }
+
+    /// <summary>As <see cref="Open"/>, on a thread of the pool.</summary>
+    /// <param name="config">The group, bootstrapped before.</param>
+    /// <param name="network">What carries the group's messages.</param>
+    /// <param name="cancellationToken">Keeps the work from starting; begun work goes on.</param>
+    /// <returns>The running node, to be disposed.</returns>
+    public Task<Raft> OpenAsync(
+        RaftConfig config, LoopbackNetwork network, CancellationToken cancellationToken = default)
+        => Task.Run(() => Open(config, network), cancellationToken);
+
+    /// <summary>Changes the timers; those that run already run out as they are.</summary>
+    /// <param name="timing">The new timers.</param>
+    public void SetTiming(RaftTiming timing)
+    {
+        ArgumentNullException.ThrowIfNull(timing);
+        NrgTuning.Unmanaged tuning = RuntimeConfigs.From(timing);
+        ThrowHelper.Check(NativeMethods.RuntimeSetTuning(_handle, in tuning), nameof(SetTiming));
+    }
+
+    /// <summary>Tells whether a server is online; a leader hands over only to such a one.</summary>
+    /// <param name="peer">The server's id.</param>
+    /// <param name="online">Whether it is.</param>
+    public void SetPeerOnline(string peer, bool online)
+    {
+        ulong id = PeerIds.Parse(peer, nameof(peer));
+        ThrowHelper.Check(
+            NativeMethods.RuntimeSetPeerOnline(_handle, id, online), nameof(SetPeerOnline));
+    }
+
+    /// <summary>Tells whether a way to other servers exists; no campaign starts before that.</summary>
+    /// <param name="ready">Whether there is one.</param>
+    public void SetRoutingReady(bool ready)
+        => ThrowHelper.Check(
+            NativeMethods.RuntimeSetRoutingReady(_handle, ready), nameof(SetRoutingReady));
+
+    /// <summary>
+    /// Stops what still runs, waits for it and releases the engine. May be repeated. Blocks; on the
+    /// pump thread (see <see cref="RaftRuntimeOptions.InlineContinuations"/>) it throws.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">Called on the pump thread.</exception>
+    public void Dispose()
+    {
+        if (_pump.IsCurrentThread)
+        {
+            throw new InvalidOperationException("a runtime cannot be disposed on its own pump thread");
+        }
+
+        EndAsync().GetAwaiter().GetResult();
+    }
+
+    /// <summary>As <see cref="Dispose"/>, without blocking the caller.</summary>
+    /// <returns>The end of the runtime.</returns>
+    public ValueTask DisposeAsync() => new(EndAsync());
+
+    /// <summary>Throws when the library speaks another ABI than this shim.</summary>
+    internal static void CheckAbi()
+    {
+        uint version = NativeMethods.AbiVersion();
+        uint major = version >> 16;
+        uint minor = version & 0xFFFF;
+        if (major != NativeMethods.AbiMajor || minor < NativeMethods.AbiMinor)
+        {
+            throw new RaftException(
+                $"the native library has ABI {major}.{minor}, this assembly needs "
+                + $"{NativeMethods.AbiMajor}.{NativeMethods.AbiMinor}; it was loaded from "
+                + $"{NativeLibraryLoader.ResolvedPath ?? "the program itself"}");
+        }
+    }
+
+    /// <summary>The engine's counters; false when it is gone.</summary>
+    internal bool TryReadMetrics(out NrgMetrics.Unmanaged metrics)
+    {
+        if (_handle.IsClosed)
+        {
+            metrics = default;
+            return false;
+        }
+
+        return NativeMethods.RuntimeMetrics(_handle, out metrics) == RaftStatus.Ok;
+    }
+
+    /// <summary>Counts a proposal that was refused.</summary>
+    internal void OnRefused(RaftStatus status) => _meter.Refused(status);
+
+    /// <summary>Something of the runtime itself is ready. On the pump.</summary>
+    internal void OnReady(uint mask)
+    {
+        if ((mask & Nrg.NRG_READY_LOG) != 0)
+        {
+            DrainLogs();
+        }
+    }
+
+    /// <summary>A node failed for good. On the pump.</summary>
+    internal void OnFault(Raft node, Exception? cause)
+        => _log.NodeFailed(node.Group(), node.ID(), cause?.Message ?? "no reason given");
+
+    /// <summary>The pump has ended, by itself or by a bug. On the pump.</summary>
+    internal void OnPumpEnded(Exception? failure)
+    {
+        if (failure is not null)
+        {
+            Debug.Fail(failure.ToString());
+            _log.PumpFailed(failure);
+        }
+    }
+
+    /// <summary>A node has ended and is disposed.</summary>
+    internal void Forget(ulong token) => _pump.Unregister(token);
+
+    /// <summary>Longer than a stop takes; a node that does not stop must not hang the host.</summary>
+    private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(10);
+
+    private Task EndAsync()
+    {
+        lock (_gate)
+        {
+            return _ending ??= EndOnceAsync();
+        }
+    }
+
+    private async Task EndOnceAsync()
+    {
+        // Off the caller's lock; and a frozen node's stop waits until the shutdown thaws it.
+        await ToPool();
+        ILookup<bool, Task> stops = _pump.Nodes.ToLookup(static node => node.IsFrozen, StopAsync);
+        await Settle(stops[false]).ConfigureAwait(false);
+        _meter.Dispose();
+        ThrowHelper.Check(NativeMethods.RuntimeShutdown(_handle), "shut down");
+        await Task.Run(_pump.Join).ConfigureAwait(false);
+        await Settle(stops[true]).ConfigureAwait(false);
+        DrainLogs();
+        _handle.Dispose();
+
+        static async Task StopAsync(Raft node)
+        {
+            if (node.IsFrozen)
+            {
+                await ToPool();
+            }
+
+            await node.DisposeAsync().ConfigureAwait(false);
+        }
+
+        static ConfiguredTaskAwaitable ToPool()
+            => Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+
+        static async Task Settle(IEnumerable<Task> stops)
+            => await Task.WhenAny(Task.WhenAll(stops), Task.Delay(StopPatience)).ConfigureAwait(false);
+    }
+
+    private void DrainLogs()
+    {
+        const int Most = 256;
+        while (NativeMethods.RuntimeLogTake(_handle, Most, out BatchHandle? batch) == RaftStatus.Ok
+            && batch is not null)
+        {
+            using (batch)
+            {
+                _log.Write(NativeMethods.LogRecords(batch));
+            }
+        }
+    }
+}
