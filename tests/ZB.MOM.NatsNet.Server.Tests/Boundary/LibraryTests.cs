@@ -18,7 +18,7 @@ public class LibraryTests
     {
         ulong count = 7;
 
-        int status = Interop.nrg_test_live_objects(uint.MaxValue, (IntPtr)(&count));
+        int status = Interop.nrg_test_live_objects(IntPtr.Zero, uint.MaxValue, (IntPtr)(&count));
 
         status.ShouldBe(NrgConstants.NRG_STATUS_INVALID_ARGUMENT);
         count.ShouldBe(7UL);
