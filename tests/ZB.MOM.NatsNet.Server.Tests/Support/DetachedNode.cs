@@ -1,0 +1,154 @@
+using System.Text;
+using System.Text.Json.Nodes;
+using ZB.MOM.NatsNet.Server.Native;
+
+namespace ZB.MOM.NatsNet.Server.Tests.Support;
+
+/// <summary>
+/// A node without a driver: the test is its network, its clock and its application. It settles
+/// after each call, so what a step causes is to be seen when the step returns. Messages are written
+/// as the catalogue writes them: AE(leader term commit @pterm/pindex …).
+/// </summary>
+internal sealed class DetachedNode : IDisposable
+{
+    private readonly TestFolder _folder = new();
+    private readonly DetachedRaft _node;
+
+    private DetachedNode(bool handMade, RaftLogKind log)
+    {
+        var config = new RaftConfig
+        {
+            PeerId = Ids.Self,
+            Name = "TEST",
+            StoreRoot = _folder.Path,
+            Log = log,
+        };
+        if (!handMade)
+        {
+            RaftRuntime.Bootstrap(config, [Ids.Self], allPeersKnown: true);
+        }
+
+        uint flags = handMade
+            ? NrgConstants.NRG_TEST_NODE_NO_LOG | NrgConstants.NRG_TEST_NODE_NO_TRANSPORT
+            : 0;
+        _node = new DetachedRaft(config, TestTiming.Reference, flags);
+    }
+
+    /// <summary>E: one Normal entry with a payload as long as the reference's sample.</summary>
+    internal static Entry E { get; } = new(Enumerable.Range(0, 41).Select(at => (byte)at).ToArray());
+
+    /// <summary>A single node, alone in its group, with a memory log unless the test is about files.</summary>
+    internal static DetachedNode Open(RaftLogKind log = RaftLogKind.Memory) => new(handMade: false, log);
+
+    /// <summary>A node made by hand: without a log and without subscriptions.</summary>
+    internal static DetachedNode HandMade() => new(handMade: true, RaftLogKind.Memory);
+
+    /// <summary>XFER(peer): an entry that names the next leader.</summary>
+    internal static Entry Transfer(string peer)
+        => new(EntryType.LeaderTransfer, Encoding.Latin1.GetBytes(peer));
+
+    /// <summary>AE(leader term commit @pterm/pindex …); without entries it is a heartbeat.</summary>
+    internal static AppendEntry Ae(
+        string leader, ulong term, ulong commit, ulong pterm, ulong pindex, params Entry[] entries)
+        => new()
+        {
+            Leader = leader,
+            Term = term,
+            Commit = commit,
+            PTerm = pterm,
+            PIndex = pindex,
+            Entries = [.. entries],
+        };
+
+    public void Dispose()
+    {
+        _node.Dispose();
+        _folder.Dispose();
+    }
+
+    /// <summary>The whole state now.</summary>
+    internal NodeState State => NodeState.Parse(_node.Dump());
+
+    /// <summary>Writes fields, past all rules of the protocol.</summary>
+    internal void Set(JsonObject patch) => _node.Set(patch.ToJsonString());
+
+    /// <summary>Writes one field, past all rules of the protocol.</summary>
+    internal void Set(string field, JsonNode? value) => Set(new JsonObject { [field] = value });
+
+    /// <summary>Calls a method of the node by the reference's name in snake case.</summary>
+    internal JsonNode? Call(string method, params JsonNode?[] arguments)
+    {
+        string result = _node.Call(method, new JsonArray(arguments).ToJsonString());
+        return result.Length == 0 ? null : JsonNode.Parse(result);
+    }
+
+    /// <summary>Calls a method that answers yes or no.</summary>
+    internal bool Is(string method, params JsonNode?[] arguments)
+        => Call(method, arguments)!.GetValue<bool>();
+
+    /// <summary>Calls a method of the application that has to fail; yields the failure's status.</summary>
+    internal RaftStatus Refusal(string method, params JsonNode?[] arguments)
+        => Should.Throw<RaftException>(() => Call(method, arguments)).Status;
+
+    /// <summary>What the node sent since it was last asked, in order.</summary>
+    internal IReadOnlyList<RaftMessage> TakeSent() => _node.TakeSent();
+
+    /// <summary>What the node sent to a subject since it was last asked, in order.</summary>
+    internal IReadOnlyList<RaftMessage> TakeSentTo(string subject)
+        => [.. TakeSent().Where(message => message.Subject == subject)];
+
+    internal void HoldSync(bool hold) => _node.HoldSync(hold);
+
+    internal void Advance(TimeSpan by) => _node.Advance(by);
+
+    /// <summary>Delivers an append entry as if it came on the group's subject.</summary>
+    internal void Live(AppendEntry ae, string reply = "") => _node.DeliverLive(ae.Encode(), reply);
+
+    /// <summary>Delivers an append entry as if it came on the inbox of the running catch-up.</summary>
+    internal void Cu(AppendEntry ae, string reply = "")
+        => CuSaved(State.Catchup.ShouldNotBeNull("no catch-up runs").Sub, ae, reply);
+
+    /// <summary>Delivers an append entry on the inbox of a catch-up that the test kept.</summary>
+    internal void CuSaved(ulong catchup, AppendEntry ae, string reply = "")
+        => _node.DeliverCatchup(catchup, ae.Encode(), reply);
+
+    /// <summary>Delivers an append entry as if it were read from the node's own log.</summary>
+    internal void Replay(AppendEntry ae) => _node.DeliverReplay(ae.Encode());
+
+    /// <summary>Delivers VR(term last=lastTerm/lastIndex candidate).</summary>
+    internal void Vr(ulong term, ulong lastTerm, ulong lastIndex, string candidate, string reply = "")
+        => _node.DeliverVoteRequest(new VoteRequest(term, lastTerm, lastIndex, candidate).Encode(), reply);
+
+    /// <summary>Delivers VRESP(term peer granted empty).</summary>
+    internal void Vresp(ulong term, string peer, bool granted, bool empty = false)
+        => _node.DeliverVoteResponse(new VoteResponse(term, peer, granted, empty).Encode());
+
+    /// <summary>Delivers AR(term index peer ok), the answer to an append entry.</summary>
+    internal void Ar(ulong term, ulong index, string peer, bool success)
+        => _node.DeliverResponse(new AppendEntryResponse(term, index, peer, success).Encode());
+
+    /// <summary>Lets a peer answer each vote request from now on.</summary>
+    internal void AnswerVotesWith(string peer, bool granted, bool empty = false)
+        => Call("auto_answer", new JsonObject { ["peer"] = peer, ["granted"] = granted, ["empty"] = empty });
+
+    /// <summary>The leader of the log entry at an index, which must be there.</summary>
+    internal string LeaderOfEntry(ulong index)
+        => Call("load_entry", index)!["leader"]!.GetValue<string>();
+
+    /// <summary>The term of the log entry at an index, which must be there.</summary>
+    internal ulong TermOfEntry(ulong index)
+        => Call("load_entry", index)!["term"]!.GetValue<ulong>();
+
+    /// <summary>The one answer that went to a subject since the last look; null for silence.</summary>
+    internal (AppendEntryResponse Answer, string Reply)? TakeAnswer(string subject)
+    {
+        IReadOnlyList<RaftMessage> answers = TakeSentTo(subject);
+        if (answers.Count == 0)
+        {
+            return null;
+        }
+
+        RaftMessage answer = answers.ShouldHaveSingleItem();
+        return (AppendEntryResponse.Decode(answer.Payload), answer.Reply);
+    }
+}
