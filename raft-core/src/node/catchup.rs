@@ -161,13 +161,8 @@ impl Node {
     /// server: `catchupFollower`).
     pub(super) fn catchup_follower(&mut self, request: AppendEntryResponse, inbox: Subject) {
         if let Some(old) = self.progress.remove(&request.peer) {
-            let last = self.last_index;
-            self.runs
-                .iter_mut()
-                .filter(|run| run.id == old)
-                .for_each(|run| {
-                    run.updates.push_back(last);
-                });
+            // Nobody listens to its inbox any more.
+            self.runs.retain(|run| run.id != old);
         }
         if self.role != Role::Leader {
             return;

@@ -50,7 +50,14 @@ impl Node {
         if self.role == Role::Candidate {
             self.notify_lost_quorum();
         }
-        self.raise_term(self.term.next());
+        let next = self.term.next();
+        if next == self.term {
+            // Somebody claimed the last term there is; no election can follow it.
+            self.note(LogLevel::Error, "no term is left to campaign in".to_owned());
+            self.arm_election(self.timing.election_min);
+            return;
+        }
+        self.raise_term(next);
         self.quorum_paused = false;
         self.update_leader(None);
         self.switch_role(Role::Candidate);

@@ -55,6 +55,14 @@ impl Node {
         }
         let is_live = origin == Origin::Live;
         let term = ae.effective_term();
+        // No entry is of a later term than its sender, nor the entry before it of a later one. What
+        // is stale besides is answered as that.
+        let contradicts_itself = ae.head.term > term || ae.head.prev_term > ae.head.term;
+        if contradicts_itself && term >= self.term && origin != Origin::Replay {
+            self.counters.messages_malformed += 1;
+            self.note(LogLevel::Warn, format!("dropped {ae:?}: its terms fall"));
+            return;
+        }
         let named = is_live.then_some(ae.head.leader);
 
         // Steps 3 and 4.
@@ -220,10 +228,9 @@ impl Node {
             return;
         }
         let upto = commit.min(self.last_index);
-        while self.commit < upto {
-            if self.apply_commit(self.commit.next()).is_err() {
-                break;
-            }
+        let mut index = self.commit.next();
+        while index <= upto && self.apply_commit(index).is_ok() {
+            index = index.next();
         }
     }
 

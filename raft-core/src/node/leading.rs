@@ -346,8 +346,10 @@ impl Node {
             None => false,
         };
         self.report_progress(id, index);
-        // Nobody can hold an entry this leader has not sent: such an answer is not ours.
-        if index <= self.commit || index > self.last_index || term != self.term || !is_member {
+        // Nobody can hold an entry this leader has not sent: such an answer is not ours. Nor is one
+        // in our own name; our own copy is counted apart.
+        let is_ours = index <= self.last_index && id != self.id;
+        if index <= self.commit || term != self.term || !is_member || !is_ours {
             return false;
         }
         self.acks.record(index, id);
@@ -390,9 +392,10 @@ impl Node {
     }
 
     fn commit_through(&mut self, index: Index) -> bool {
-        while self.commit < index {
-            match self.apply_commit(self.commit.next()) {
-                Ok(()) => {}
+        let mut next = self.commit.next();
+        while next <= index {
+            match self.apply_commit(next) {
+                Ok(()) => next = next.next(),
                 Err(CommitError::NodeRemoved) => {
                     // We committed our own removal: hand over, then stop (behaviour.md 7.6).
                     self.hand_over_and_stop();

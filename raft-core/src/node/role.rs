@@ -178,6 +178,7 @@ impl Node {
             return;
         }
         self.role = Role::Closed;
+        self.announce_at = Index::ZERO;
         self.complete_leader = false;
         self.leader_since = None;
         self.runs.clear();
