@@ -35,6 +35,17 @@ mod status;
 mod timers;
 mod transfer;
 
+#[cfg(test)]
+mod catchup_tests;
+#[cfg(test)]
+mod election_tests;
+#[cfg(test)]
+mod following_tests;
+#[cfg(test)]
+mod leading_tests;
+#[cfg(test)]
+mod rig;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use apply::{Committed, CommittedEntry};

@@ -167,7 +167,7 @@ impl Subscriptions {
     }
 
     /// The live subscription to a subject.
-    #[cfg(feature = "testing")]
+    #[cfg(any(test, feature = "testing"))]
     pub(super) fn to(&self, subject: &str) -> Option<SubscriptionId> {
         self.live
             .iter()

@@ -1,0 +1,205 @@
+//! The leader's side of a catch-up.
+
+use super::Role;
+use super::rig::{N0, N1, Out, Rig, answer, head};
+use crate::storage::MemoryLog;
+use crate::types::{Entry, PeerId, Term};
+use crate::wire::AppendEntryHead;
+
+const FIRST: &str = "$NRG.CR.00000001";
+const SECOND: &str = "$NRG.CR.00000002";
+
+/// The leader of term 3 with `count` entries of `data` behind its first.
+fn leader_with(count: usize, data: &'static [u8]) -> Rig {
+    let mut rig = Rig::leader_in(3, MemoryLog::new());
+    for _ in 0..count {
+        rig.propose(data);
+    }
+    rig.outputs();
+    rig
+}
+
+/// `peer` holds everything up to `index` and asks for the rest.
+fn ask(rig: &mut Rig, peer: PeerId, index: u64, inbox: &str) {
+    rig.respond(answer(3, index, peer, false), Some(inbox));
+}
+
+/// The indexes sent to each inbox, in order.
+fn served(rig: &mut Rig) -> Vec<(String, u64)> {
+    rig.outputs()
+        .into_iter()
+        .map(|out| match out {
+            Out::Append(to, head, _) => (to, head.prev_index.next().0),
+            other => panic!("{other:?}"),
+        })
+        .collect()
+}
+
+fn to(inbox: &str, indexes: std::ops::RangeInclusive<u64>) -> Vec<(String, u64)> {
+    indexes.map(|index| (inbox.to_owned(), index)).collect()
+}
+
+#[test]
+fn follower_is_sent_what_it_lacks_as_it_was_stored_under_the_leaders_term() {
+    let mut rig = Rig::follower_at(2, 1, MemoryLog::new());
+    rig.elect(3);
+    rig.propose(b"two");
+    rig.outputs();
+
+    ask(&mut rig, N1, 0, FIRST);
+
+    let under = |head: AppendEntryHead| AppendEntryHead {
+        leader_term: Term(3),
+        ..head
+    };
+    let out = rig.outputs();
+    let inbox = || FIRST.to_owned();
+    assert_eq!(out.len(), 3);
+    let old = vec![Entry::normal(b"old".as_slice())];
+    assert_eq!(
+        out[0],
+        Out::Append(inbox(), under(head(N0, 2, 0, (0, 0))), old)
+    );
+    assert!(matches!(&out[1], Out::Append(_, at, _) if at.prev_index.0 == 1));
+    let two = vec![Entry::normal(b"two".as_slice())];
+    let own = under(head(rig.node.id(), 3, 0, (3, 2)));
+    assert_eq!(out[2], Out::Append(inbox(), own, two));
+    assert!(rig.node.progress.is_empty() && rig.node.runs.is_empty());
+}
+
+#[test]
+fn follower_is_sent_only_what_follows_its_last_entry() {
+    let mut rig = leader_with(4, b"x");
+
+    ask(&mut rig, N0, 3, FIRST);
+
+    assert_eq!(served(&mut rig), to(FIRST, 4..=5));
+}
+
+#[test]
+fn follower_that_has_more_than_the_leader_ends_the_leadership() {
+    for index in [5, 6, u64::MAX] {
+        let mut rig = leader_with(4, b"x");
+
+        ask(&mut rig, N0, index, FIRST);
+
+        assert_eq!((rig.view().role, rig.view().term), (Role::Follower, 3));
+        assert_eq!(rig.lead_change(), Some((false, 3)));
+    }
+}
+
+#[test]
+fn run_shares_turns_with_the_nodes_other_work() {
+    static BLOCK: [u8; 300 * 1024] = [7; 300 * 1024];
+    let mut rig = leader_with(10, &BLOCK);
+
+    ask(&mut rig, N0, 0, FIRST);
+
+    let mut turns = vec![served(&mut rig).len()];
+    while rig.node.wants_turn() {
+        rig.turn();
+        turns.push(served(&mut rig).len());
+    }
+    // A turn sends a mebibyte and the entry that exceeds it, twice for one call.
+    assert!(
+        turns.len() > 1 && turns.iter().all(|sent| *sent <= 10),
+        "{turns:?}"
+    );
+    assert_eq!(turns.iter().sum::<usize>(), 11);
+}
+
+#[test]
+fn run_is_cut_at_its_window_and_goes_on_with_the_followers_reports() {
+    static BLOCK: [u8; 1024 * 1024] = [7; 1024 * 1024];
+    let mut rig = leader_with(40, &BLOCK);
+    let drain = |rig: &mut Rig| {
+        let mut all = served(rig);
+        while rig.node.wants_turn() {
+            rig.turn();
+            all.extend(served(rig));
+        }
+        all.retain(|(to, _)| to == FIRST);
+        all
+    };
+    ask(&mut rig, N0, 0, FIRST);
+    let window = drain(&mut rig);
+    assert_eq!(window, to(FIRST, 1..=33));
+
+    rig.acknowledge(3, 10, N0);
+    assert_eq!(drain(&mut rig), to(FIRST, 34..=41));
+
+    assert!(rig.node.progress.is_empty());
+}
+
+#[test]
+fn run_without_a_report_for_two_seconds_ends() {
+    static BLOCK: [u8; 1024 * 1024] = [7; 1024 * 1024];
+    let mut rig = leader_with(40, &BLOCK);
+    ask(&mut rig, N0, 0, FIRST);
+    while rig.node.wants_turn() {
+        rig.turn();
+    }
+    rig.outputs();
+    assert_eq!(rig.node.runs.len(), 1);
+
+    rig.pass(2_000);
+    rig.turn();
+
+    assert!(rig.node.runs.is_empty() && rig.node.progress.is_empty());
+}
+
+/// The reference lets the old run go on, to an inbox nobody listens to.
+#[test]
+fn second_request_ends_the_first_run() {
+    static BLOCK: [u8; 1024 * 1024] = [7; 1024 * 1024];
+    let mut rig = leader_with(40, &BLOCK);
+    ask(&mut rig, N0, 0, FIRST);
+    let first = rig.node.progress.get(&N0).copied().unwrap();
+    while rig.node.wants_turn() {
+        rig.turn();
+    }
+    rig.outputs();
+
+    ask(&mut rig, N0, 2, SECOND);
+    let second = rig.node.progress.get(&N0).copied().unwrap();
+    while rig.node.wants_turn() {
+        rig.turn();
+    }
+
+    assert_ne!(first, second);
+    assert_eq!(served(&mut rig), to(SECOND, 3..=34));
+    assert_eq!(rig.node.runs.len(), 1);
+}
+
+#[test]
+fn runs_end_with_the_leadership() {
+    static BLOCK: [u8; 1024 * 1024] = [7; 1024 * 1024];
+    let mut rig = leader_with(40, &BLOCK);
+    ask(&mut rig, N0, 0, FIRST);
+    rig.outputs();
+
+    rig.node.step_down(&[], rig.now).unwrap();
+    rig.turn();
+
+    assert!(rig.node.runs.is_empty() && rig.node.progress.is_empty());
+    assert!(!rig.node.wants_turn());
+}
+
+/// A run ends where the log ended when it began: what came later went out live.
+#[test]
+fn entries_stored_meanwhile_are_not_part_of_a_run() {
+    let mut rig = leader_with(2, b"x");
+    let sub = rig.inbox_of(&rig.node.response_inbox);
+    let request = answer(3, 0, N0, false).encode();
+    let inbox = crate::wire::Subject::new(FIRST);
+    let payload = bytes::Bytes::copy_from_slice(&request);
+    rig.node.handle_message(sub, Some(inbox), payload, rig.now);
+
+    rig.propose(b"later");
+
+    let (live, caught): (Vec<_>, Vec<_>) = served(&mut rig)
+        .into_iter()
+        .partition(|(to, _)| to == "$NRG.AE.TEST");
+    assert_eq!(caught, to(FIRST, 1..=3));
+    assert_eq!(live.len(), 1);
+}
