@@ -11,6 +11,7 @@
 //! | [`memory`] | the log of a memory group |
 //! | [`file`] | the log of a file group, one append-only file of checked records |
 //! | [`group`] | one group's folder: opening it, bootstrapping it, carrying out its writes |
+#![doc = concat!("\n", include_str!("../../docs/storage.md"))]
 
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
