@@ -2,7 +2,9 @@ using ZB.MOM.NatsNet.Server;
 
 namespace NatsRaft.Benchmarks;
 
-/// <summary>Three nodes in one process with an elected leader; the followers apply by themselves.</summary>
+/// <summary>
+/// Three nodes in one process with an elected leader; the followers apply by themselves.
+/// </summary>
 internal sealed class Group : IAsyncDisposable
 {
     private const string Name = "bench";

@@ -23,7 +23,7 @@ await using (Group memory = await Group.StartAsync(RaftLogKind.Memory, inline: t
 
 await using (Group file = await Group.StartAsync(RaftLogKind.File, inline: false))
 {
-    await Proposals.MeasureAsync(file, "synced file log, batches of 64", batch: 64, Math.Max(rounds / 4, 5));
+    await Proposals.MeasureAsync(file, "synced file log, batches of 64", batch: 64, rounds / 4);
     await Latency.MeasureAsync(file, "synced file log, thread pool", quick ? 200 : 2_000);
 }
 
@@ -32,7 +32,9 @@ internal static class Proposals
 {
     private const int EntryBytes = 256;
 
-    /// <summary>Proposed in a row, then waited for: far below the limit of a leader's backlog.</summary>
+    /// <summary>
+    /// Proposed in a row, then waited for: far below the limit of a leader's backlog.
+    /// </summary>
     private const int EntriesPerRound = 4096;
 
     internal static async Task MeasureAsync(Group group, string name, int batch, int rounds)
@@ -138,6 +140,6 @@ internal static class Latency
         Array.Sort(micros);
         Console.WriteLine(
             $"  propose to applied, {name,-30} p50 {micros[count / 2],8:0.0} us, "
-            + $"p99 {micros[count * 99 / 100],8:0.0} us, {allocated / count} B allocated/entry in the process");
+            + $"p99 {micros[count * 99 / 100],8:0.0} us, {allocated / count} B allocated/entry");
     }
 }

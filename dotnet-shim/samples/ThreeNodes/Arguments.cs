@@ -82,7 +82,9 @@ internal sealed record Arguments
     }
 
     private static string Next(string[] args, ref int at)
-        => ++at < args.Length ? args[at] : throw new UsageException($"{args[at - 1]} needs a value");
+        => ++at < args.Length
+            ? args[at]
+            : throw new UsageException($"{args[at - 1]} needs a value");
 
     private static int Number(string option, string text, int least, int most)
         => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number)

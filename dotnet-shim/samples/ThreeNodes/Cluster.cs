@@ -108,7 +108,8 @@ internal sealed class Cluster : IAsyncDisposable
     /// <summary>Starts a member from its directory.</summary>
     internal async Task OpenAsync(string id)
     {
-        var config = new RaftConfig { PeerId = id, Name = Group, StoreRoot = Path.Combine(_root, id) };
+        string store = Path.Combine(_root, id);
+        var config = new RaftConfig { PeerId = id, Name = Group, StoreRoot = store };
         if (!Directory.Exists(config.StoreDirectory) || !HasPeers(config))
         {
             RaftRuntime.Bootstrap(config, _ids, allPeersKnown: true);
@@ -126,5 +127,7 @@ internal sealed class Cluster : IAsyncDisposable
         => File.Exists(Path.Combine(config.StoreDirectory, "peers.idx"));
 
     private Exception? AnyFailure()
-        => _running.Values.Select(replica => replica.Failure).FirstOrDefault(failure => failure is not null);
+        => _running.Values
+            .Select(replica => replica.Failure)
+            .FirstOrDefault(failure => failure is not null);
 }

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Security.Cryptography;
 
 namespace ThreeNodes;
@@ -34,7 +35,9 @@ internal sealed class InputLines
 
     internal static InputLines Read(string path) => new(File.ReadAllBytes(path));
 
-    /// <summary>The hash a replica must have after the first <paramref name="count"/> lines.</summary>
+    /// <summary>
+    /// The hash a replica must have after the first <paramref name="count"/> lines.
+    /// </summary>
     internal string HashOfFirst(int count)
     {
         using var state = new LineState();
@@ -80,8 +83,8 @@ internal sealed class LineState : IDisposable
         }
 
         Span<byte> header = stackalloc byte[HeaderLength + sizeof(int)];
-        System.Buffers.Binary.BinaryPrimitives.WriteInt64LittleEndian(header, number);
-        System.Buffers.Binary.BinaryPrimitives.WriteInt32LittleEndian(header[HeaderLength..], line.Length);
+        BinaryPrimitives.WriteInt64LittleEndian(header, number);
+        BinaryPrimitives.WriteInt32LittleEndian(header[HeaderLength..], line.Length);
         _hash.AppendData(header);
         _hash.AppendData(line);
         Lines = number;

@@ -17,8 +17,8 @@ catch (UsageException usage)
     await Console.Error.WriteLineAsync($"ThreeNodes: {usage.Message}\n\n{Arguments.Usage}");
     return 2;
 }
-catch (Exception failure) when (failure
-    is RunFailedException or RaftException or IOException or NotSupportedException or DllNotFoundException)
+catch (Exception failure) when (failure is RunFailedException or RaftException or IOException
+    or NotSupportedException or DllNotFoundException)
 {
     await Console.Error.WriteLineAsync($"ThreeNodes: {failure.Message}");
     return 1;
@@ -50,7 +50,8 @@ static async Task<int> RunAsync(Arguments arguments)
     }
     else if (!report.Equal)
     {
-        await Console.Error.WriteLineAsync($"ThreeNodes: the replicas differ; their files are in {root}");
+        await Console.Error.WriteLineAsync(
+            $"ThreeNodes: the replicas differ; their files are in {root}");
     }
 
     return report.Equal ? 0 : 1;
@@ -137,7 +138,8 @@ static Report Conclude(
         FirstCommitAfterFailoverMs = failover?.ToCommitMs,
         Replicas = replicas,
         InputHash = expected,
-        Equal = replicas.Length == arguments.Nodes && replicas.All(replica => replica.Hash == expected),
+        Equal = replicas.Length == arguments.Nodes
+            && replicas.All(replica => replica.Hash == expected),
     };
 }
 
@@ -146,7 +148,9 @@ static double Rate(int entries, double seconds) => entries == 0 ? 0 : entries / 
 static double Quantile(List<double> sorted, double quantile)
     => sorted.Count == 0 ? 0 : sorted[Math.Min(sorted.Count - 1, (int)(sorted.Count * quantile))];
 
-/// <summary>The loss of a leader in the middle of work, and how long the group was without one.</summary>
+/// <summary>
+/// The loss of a leader in the middle of work, and how long the group was without one.
+/// </summary>
 internal sealed record Failover(string Killed, double ToLeaderMs, double ToCommitMs)
 {
     internal static async Task<Failover> HappenAsync(
@@ -161,7 +165,8 @@ internal sealed record Failover(string Killed, double ToLeaderMs, double ToCommi
         await proposer.AdoptLeaderAsync();
         double toLeader = Stopwatch.GetElapsedTime(killed).TotalMilliseconds;
         Replica next = await cluster.WaitForLeaderAsync();
-        progress.WriteLine($"{next.Id} leads in term {next.Leadership?.Term} after {toLeader:0.0} ms");
+        progress.WriteLine(
+            $"{next.Id} leads in term {next.Leadership?.Term} after {toLeader:0.0} ms");
         if (proposer.Committed < total)
         {
             await proposer.RunToAsync(proposer.Committed + 1);

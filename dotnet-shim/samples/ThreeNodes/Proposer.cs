@@ -9,7 +9,8 @@ namespace ThreeNodes;
 /// leader: committed, so synced on a quorum. After a change of leader it goes on after the last
 /// line the new leader has applied.
 /// </summary>
-internal sealed class Proposer(Cluster cluster, InputLines input, int batchLines, TextWriter progress)
+internal sealed class Proposer(
+    Cluster cluster, InputLines input, int batchLines, TextWriter progress)
 {
     /// <summary>Batches proposed and not yet committed, at most.</summary>
     private const int Window = 4;
@@ -27,10 +28,14 @@ internal sealed class Proposer(Cluster cluster, InputLines input, int batchLines
     /// <summary>The last line known to be committed.</summary>
     internal int Committed { get; private set; }
 
-    /// <summary>Milliseconds from the proposal of each batch to its application on the leader.</summary>
+    /// <summary>
+    /// Milliseconds from the proposal of each batch to its application on the leader.
+    /// </summary>
     internal List<double> LatenciesMs { get; } = [];
 
-    /// <summary>Proposes and waits until a line is committed, or a given one was proposed.</summary>
+    /// <summary>
+    /// Proposes and waits until a line is committed, or a given one was proposed.
+    /// </summary>
     /// <param name="until">The line that has to be committed.</param>
     internal async Task RunToAsync(int until)
     {
@@ -67,7 +72,8 @@ internal sealed class Proposer(Cluster cluster, InputLines input, int batchLines
 
             if (status != RaftStatus.Ok)
             {
-                throw new RunFailedException($"the leader refused lines {_proposed + 1} to {last}: {status}");
+                throw new RunFailedException(
+                    $"the leader refused lines {_proposed + 1} to {last}: {status}");
             }
 
             _proposed = last;
@@ -98,7 +104,8 @@ internal sealed class Proposer(Cluster cluster, InputLines input, int batchLines
     {
         long now = Stopwatch.GetTimestamp();
         int applied = _leader!.Lines;
-        while (_outstanding.TryPeek(out (int LastLine, long ProposedAt) batch) && batch.LastLine <= applied)
+        while (_outstanding.TryPeek(out (int LastLine, long ProposedAt) batch)
+            && batch.LastLine <= applied)
         {
             _outstanding.Dequeue();
             LatenciesMs.Add(Stopwatch.GetElapsedTime(batch.ProposedAt, now).TotalMilliseconds);

@@ -133,7 +133,8 @@ internal sealed class Replica : IAsyncDisposable
         {
             await foreach (LeadChange change in Node.LeadChangeC().ReadAllAsync())
             {
-                Volatile.Write(ref _leadership, change.IsLeader ? new Leadership(change.Term) : null);
+                Leadership? leadership = change.IsLeader ? new Leadership(change.Term) : null;
+                Volatile.Write(ref _leadership, leadership);
                 _pulse.Fire();
             }
         }
@@ -179,5 +180,6 @@ internal sealed class Pulse
         }
     }
 
-    private static TaskCompletionSource New() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private static TaskCompletionSource New()
+        => new(TaskCreationOptions.RunContinuationsAsynchronously);
 }

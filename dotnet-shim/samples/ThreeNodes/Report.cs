@@ -4,7 +4,9 @@ using System.Text.Json.Serialization;
 
 namespace ThreeNodes;
 
-/// <summary>What a run measured and proved; the JSON output has these names in snake case.</summary>
+/// <summary>
+/// What a run measured and proved; the JSON output has these names in snake case.
+/// </summary>
 internal sealed record Report
 {
     public required string Input { get; init; }
@@ -43,15 +45,22 @@ internal sealed record Report
         writer.WriteLine();
         Line(writer, "input", $"{Input}, {Lines} lines");
         Line(writer, "entries", $"{Entries} proposed, {ResumedAfter} found from an earlier run");
-        Line(writer, "commits/s", $"{CommitsPerSecond:0} while there was a leader, {Seconds:0.00} s in all");
-        Line(writer, "commit latency", $"p50 {CommitLatencyP50Ms:0.000} ms, p99 {CommitLatencyP99Ms:0.000} ms, a batch at a time");
+        Line(
+            writer,
+            "commits/s",
+            $"{CommitsPerSecond:0} while there was a leader, {Seconds:0.00} s in all");
+        Line(
+            writer,
+            "commit latency",
+            $"p50 {CommitLatencyP50Ms:0.000} ms, p99 {CommitLatencyP99Ms:0.000} ms, of a batch");
         Line(writer, "failover", FailoverMs is null
             ? "none, there was nothing left to propose"
             : $"{FailoverMs:0.0} ms from the kill of {KilledLeader} to a new leader, "
                 + $"{FirstCommitAfterFailoverMs:0.0} ms to its first commit");
         foreach (ReplicaReport replica in Replicas)
         {
-            Line(writer, replica.Id, $"{replica.Hash}  {replica.Lines} lines{(replica.Leader ? ", leader" : "")}");
+            string role = replica.Leader ? ", leader" : "";
+            Line(writer, replica.Id, $"{replica.Hash}  {replica.Lines} lines{role}");
         }
 
         Line(writer, "input's hash", InputHash);

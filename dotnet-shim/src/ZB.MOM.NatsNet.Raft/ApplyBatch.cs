@@ -45,7 +45,9 @@ public sealed class ApplyBatch : IDisposable, IEnumerable<CommittedEntry>
         }
     }
 
-    /// <summary>How many records the engine handed over: entries, markers and empty indexes.</summary>
+    /// <summary>
+    /// How many records the engine handed over: entries, markers and empty indexes.
+    /// </summary>
     internal int RecordCount => _count;
 
     /// <summary>
@@ -57,7 +59,8 @@ public sealed class ApplyBatch : IDisposable, IEnumerable<CommittedEntry>
     /// <see cref="EntryType.Catchup"/> entry the marker of a catch-up.
     /// </param>
     /// <returns>A batch like those of the engine.</returns>
-    public static ApplyBatch Create(params IReadOnlyList<(ulong Index, IReadOnlyList<Entry> Entries)> committed)
+    public static ApplyBatch Create(
+        params IReadOnlyList<(ulong Index, IReadOnlyList<Entry> Entries)> committed)
     {
         ArgumentNullException.ThrowIfNull(committed);
         return MadeBatch.From(committed);
@@ -242,7 +245,9 @@ public readonly struct EntryView
         _at = at;
     }
 
-    /// <summary>What the entry is for; a code the engine does not know is passed on as it is.</summary>
+    /// <summary>
+    /// What the entry is for; a code the engine does not know is passed on as it is.
+    /// </summary>
     public EntryType Type => (EntryType)_batch.Read(_at).entry_type;
 
     /// <summary>

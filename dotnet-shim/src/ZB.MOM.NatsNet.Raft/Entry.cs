@@ -6,7 +6,9 @@ public enum EntryType : byte
     /// <summary>An application's proposal.</summary>
     Normal = 0,
 
-    /// <summary>A snapshot in logs of old servers; arrives re-typed as <see cref="Snapshot"/>.</summary>
+    /// <summary>
+    /// A snapshot in logs of old servers; arrives re-typed as <see cref="Snapshot"/>.
+    /// </summary>
     OldSnapshot = 1,
 
     /// <summary>A membership list of a new leader. Not passed up.</summary>
@@ -30,7 +32,9 @@ public enum EntryType : byte
 
 /// <summary>One entry of a proposal.</summary>
 /// <param name="Type">What the entry is for.</param>
-/// <param name="Data">Its bytes. Copied when proposed; the caller may reuse the buffer afterwards.</param>
+/// <param name="Data">
+/// Its bytes. Copied when proposed; the caller may reuse the buffer afterwards.
+/// </param>
 public readonly record struct Entry(EntryType Type, ReadOnlyMemory<byte> Data)
 {
     /// <summary>Makes a <see cref="EntryType.Normal"/> entry.</summary>
@@ -41,6 +45,8 @@ public readonly record struct Entry(EntryType Type, ReadOnlyMemory<byte> Data)
     }
 
     /// <summary>Whether committing the entry adds or removes a peer.</summary>
-    /// <returns>True for <see cref="EntryType.AddPeer"/> and <see cref="EntryType.RemovePeer"/>.</returns>
+    /// <returns>
+    /// True for <see cref="EntryType.AddPeer"/> and <see cref="EntryType.RemovePeer"/>.
+    /// </returns>
     public bool ChangesMembership() => Type is EntryType.AddPeer or EntryType.RemovePeer;
 }

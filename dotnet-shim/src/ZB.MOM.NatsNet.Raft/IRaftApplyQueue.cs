@@ -17,9 +17,13 @@ public interface IRaftApplyQueue
     /// <returns>False when the node has stopped.</returns>
     ValueTask<bool> WaitAsync(CancellationToken cancellationToken = default);
 
-    /// <summary>Takes what is there, up to two bounds; at least one item when there is any.</summary>
+    /// <summary>
+    /// Takes what is there, up to two bounds; at least one item when there is any.
+    /// </summary>
     /// <param name="maxEntries">Most items of the batch.</param>
-    /// <param name="maxBytes">Most bytes of the batch, unless its first item alone is larger.</param>
+    /// <param name="maxBytes">
+    /// Most bytes of the batch, unless its first item alone is larger.
+    /// </param>
     /// <returns>The batch, to be disposed; null when nothing waits or the node is closed.</returns>
     ApplyBatch? TryTake(int maxEntries = 1024, int maxBytes = 1 << 20);
 

@@ -15,9 +15,13 @@ public interface IRaftNode : IAsyncDisposable
     // Proposals.
 
     /// <summary>Proposes one entry. Returning means queued, not committed.</summary>
-    /// <param name="term">The term of the last <see cref="LeadChange"/>; another term is refused.</param>
+    /// <param name="term">
+    /// The term of the last <see cref="LeadChange"/>; another term is refused.
+    /// </param>
     /// <param name="data">The entry's bytes, copied before the call returns.</param>
-    /// <exception cref="RaftException">Not leader of that term, write error, closed or too large.</exception>
+    /// <exception cref="RaftException">
+    /// Not leader of that term, write error, closed or too large.
+    /// </exception>
     void Propose(ulong term, ReadOnlyMemory<byte> data);
 
     /// <summary>Proposes one entry without throwing for outcomes of the protocol.</summary>
@@ -40,7 +44,8 @@ public interface IRaftNode : IAsyncDisposable
     /// <param name="packed">The entries' bytes, one after another.</param>
     /// <param name="lengths">The length of each entry; their sum is the buffer's length.</param>
     /// <returns><see cref="RaftStatus.Ok"/> when queued, else the reason.</returns>
-    RaftStatus TryProposeMulti(ulong term, ReadOnlyMemory<byte> packed, ReadOnlyMemory<uint> lengths);
+    RaftStatus TryProposeMulti(
+        ulong term, ReadOnlyMemory<byte> packed, ReadOnlyMemory<uint> lengths);
 
     /// <summary>Proposes one entry and waits until it is applied here.</summary>
     /// <param name="term">The term of the last <see cref="LeadChange"/>.</param>
@@ -66,15 +71,23 @@ public interface IRaftNode : IAsyncDisposable
 
     /// <summary>Proposes to remove a peer, or asks the leader to.</summary>
     /// <param name="peer">The peer's id.</param>
-    /// <exception cref="RaftException">Unknown peer, last peer, or a change is in progress.</exception>
+    /// <exception cref="RaftException">
+    /// Unknown peer, last peer, or a change is in progress.
+    /// </exception>
     void ProposeRemovePeer(string peer);
 
-    /// <summary>Drops peers of a managed group that cannot reach a quorum, outside the log.</summary>
+    /// <summary>
+    /// Drops peers of a managed group that cannot reach a quorum, outside the log.
+    /// </summary>
     /// <param name="peers">The peers' ids.</param>
-    /// <exception cref="RaftException">Not managed, a leader is known, or a quorum is possible.</exception>
+    /// <exception cref="RaftException">
+    /// Not managed, a leader is known, or a quorum is possible.
+    /// </exception>
     void EvictPeers(IReadOnlyList<string> peers);
 
-    /// <summary>Lowers the quorum for a while. Unsafe: for a group that has lost most members.</summary>
+    /// <summary>
+    /// Lowers the quorum for a while. Unsafe: for a group that has lost most members.
+    /// </summary>
     /// <param name="quorum">The quorum to hold, at least 1 and at most the present one.</param>
     /// <returns>The quorum before and now.</returns>
     (int Previous, int Current) RescueQuorum(int quorum);
@@ -87,7 +100,9 @@ public interface IRaftNode : IAsyncDisposable
     /// <param name="size">The size; less than 2 counts as 2.</param>
     void AdjustClusterSize(int size);
 
-    /// <summary>Sets the expected cluster size before any leader was known. Not persisted.</summary>
+    /// <summary>
+    /// Sets the expected cluster size before any leader was known. Not persisted.
+    /// </summary>
     /// <param name="size">The size; less than 2 counts as 2.</param>
     void AdjustBootClusterSize(int size);
 
@@ -131,7 +146,9 @@ public interface IRaftNode : IAsyncDisposable
     /// <param name="force">Also while catch-ups run or a checkpoint is open.</param>
     void InstallSnapshot(ReadOnlyMemory<byte> snapshot, bool force);
 
-    /// <summary>Opens a checkpoint at the applied index, to be installed while the group goes on.</summary>
+    /// <summary>
+    /// Opens a checkpoint at the applied index, to be installed while the group goes on.
+    /// </summary>
     /// <param name="force">Also while catch-ups run or a checkpoint is open.</param>
     /// <returns>The checkpoint; disposing an open one aborts it.</returns>
     IDisposable CreateSnapshotCheckpoint(bool force);
@@ -294,10 +311,14 @@ public interface IRaftNode : IAsyncDisposable
     /// <summary>Closes the node without a step-down. Returns at once and may be repeated.</summary>
     void Stop();
 
-    /// <summary>Waits until a closed node has ended; returns at once when it is not closed. Blocks.</summary>
+    /// <summary>
+    /// Waits until a closed node has ended; returns at once when it is not closed. Blocks.
+    /// </summary>
     void WaitForStop();
 
-    /// <summary>Waits until a closed node has ended; completes at once when it is not closed.</summary>
+    /// <summary>
+    /// Waits until a closed node has ended; completes at once when it is not closed.
+    /// </summary>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>The end of the node.</returns>
     Task WaitForStopAsync(CancellationToken cancellationToken = default);

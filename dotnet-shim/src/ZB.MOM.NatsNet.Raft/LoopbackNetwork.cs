@@ -57,7 +57,9 @@ public sealed class LoopbackNetwork : IDisposable
     {
         ArgumentNullException.ThrowIfNull(node);
         ThrowHelper.Check(
-            NativeMethods.LoopbackFreeze(_handle, node.Handle, frozen), nameof(Freeze), node.Group());
+            NativeMethods.LoopbackFreeze(_handle, node.Handle, frozen),
+            nameof(Freeze),
+            node.Group());
         node.IsFrozen = frozen;
     }
 }

@@ -2,7 +2,9 @@ using ZB.MOM.NatsNet.Server.Native;
 
 namespace ZB.MOM.NatsNet.Server;
 
-/// <summary>What a white-box test may do to a live node. Needs the testing build of the library.</summary>
+/// <summary>
+/// What a white-box test may do to a live node. Needs the testing build of the library.
+/// </summary>
 public sealed partial class Raft
 {
     /// <summary>Stops the node's inputs, timers and commands.</summary>
@@ -19,7 +21,9 @@ public sealed partial class Raft
         IsFrozen = false;
     }
 
-    /// <summary>Makes a call on the node panic inside the engine; returns what the caller gets.</summary>
+    /// <summary>
+    /// Makes a call on the node panic inside the engine; returns what the caller gets.
+    /// </summary>
     internal RaftStatus PanicInCall()
         => NativeMethods.TestInjectFault(Handle, Nrg.NRG_TEST_FAULT_PANIC_IN_CALL);
 
@@ -35,15 +39,18 @@ public sealed partial class Raft
 /// <param name="Payload">The message itself.</param>
 internal sealed record RaftMessage(string Source, string Subject, string Reply, byte[] Payload);
 
-/// <summary>Sees the messages of an in-process network. Needs the testing build of the library.</summary>
+/// <summary>
+/// Sees the messages of an in-process network. Needs the testing build of the library.
+/// </summary>
 internal sealed class LoopbackTap : IDisposable
 {
     private readonly TapHandle _handle;
 
     internal LoopbackTap(LoopbackNetwork network, string pattern)
     {
-        RaftStatus status = NativeMethods.TestTapOpen(network.Handle, pattern, out TapHandle? handle);
-        ThrowHelper.Check(status, "open a tap");
+        ThrowHelper.Check(
+            NativeMethods.TestTapOpen(network.Handle, pattern, out TapHandle? handle),
+            nameof(LoopbackTap));
         _handle = handle!;
     }
 
@@ -52,7 +59,8 @@ internal sealed class LoopbackTap : IDisposable
     /// <summary>What was sent since the last call, in order.</summary>
     internal RaftMessage[] Take()
     {
-        ThrowHelper.Check(NativeMethods.TestTapTake(_handle, out RaftMessage[] messages), nameof(Take));
+        ThrowHelper.Check(
+            NativeMethods.TestTapTake(_handle, out RaftMessage[] messages), nameof(Take));
         return messages;
     }
 }
@@ -89,10 +97,15 @@ internal sealed class DetachedRaft : IDisposable
         return json;
     }
 
-    /// <summary>Changes fields by a JSON merge patch with the names of <see cref="Dump"/>.</summary>
-    internal void Set(string patch) => Check(NativeMethods.TestNodeSet(_handle, patch), nameof(Set));
+    /// <summary>
+    /// Changes fields by a JSON merge patch with the names of <see cref="Dump"/>.
+    /// </summary>
+    internal void Set(string patch)
+        => Check(NativeMethods.TestNodeSet(_handle, patch), nameof(Set));
 
-    /// <summary>Calls a method by the reference's name in snake case; JSON array in, JSON out.</summary>
+    /// <summary>
+    /// Calls a method by the reference's name in snake case; JSON array in, JSON out.
+    /// </summary>
     internal string Call(string name, string arguments = "[]")
     {
         Check(NativeMethods.TestNodeCall(_handle, name, arguments, out string result), name);
@@ -103,7 +116,8 @@ internal sealed class DetachedRaft : IDisposable
         => Deliver(Nrg.NRG_TEST_DELIVER_APPEND_ENTRY, Nrg.NRG_TEST_ORIGIN_LIVE, 0, frame, reply);
 
     internal void DeliverCatchup(ulong catchup, ReadOnlySpan<byte> frame, string reply = "")
-        => Deliver(Nrg.NRG_TEST_DELIVER_APPEND_ENTRY, Nrg.NRG_TEST_ORIGIN_CATCHUP, catchup, frame, reply);
+        => Deliver(
+            Nrg.NRG_TEST_DELIVER_APPEND_ENTRY, Nrg.NRG_TEST_ORIGIN_CATCHUP, catchup, frame, reply);
 
     internal void DeliverReplay(ReadOnlySpan<byte> frame)
         => Deliver(Nrg.NRG_TEST_DELIVER_APPEND_ENTRY, Nrg.NRG_TEST_ORIGIN_REPLAY, 0, frame, "");
@@ -120,18 +134,25 @@ internal sealed class DetachedRaft : IDisposable
     /// <summary>What the node has sent since the last call, in order.</summary>
     internal RaftMessage[] TakeSent()
     {
-        Check(NativeMethods.TestNodeSentTake(_handle, out RaftMessage[] messages), nameof(TakeSent));
+        RaftStatus status = NativeMethods.TestNodeSentTake(_handle, out RaftMessage[] messages);
+        Check(status, nameof(TakeSent));
         return messages;
     }
 
     /// <summary>Holds back the syncs and what rests on them, or lets them pass.</summary>
-    internal void HoldSync(bool hold) => Check(NativeMethods.TestNodeHoldSync(_handle, hold), nameof(HoldSync));
+    internal void HoldSync(bool hold)
+        => Check(NativeMethods.TestNodeHoldSync(_handle, hold), nameof(HoldSync));
 
     /// <summary>Moves the node's time.</summary>
-    internal void Advance(TimeSpan by) => Check(NativeMethods.TestNodeAdvance(_handle, by), nameof(Advance));
+    internal void Advance(TimeSpan by)
+        => Check(NativeMethods.TestNodeAdvance(_handle, by), nameof(Advance));
 
-    private void Deliver(uint kind, uint source, ulong catchup, ReadOnlySpan<byte> frame, string reply)
-        => Check(NativeMethods.TestNodeDeliver(_handle, kind, source, catchup, frame, reply), nameof(Deliver));
+    private void Deliver(
+        uint kind, uint source, ulong catchup, ReadOnlySpan<byte> frame, string reply)
+        => Check(
+            NativeMethods.TestNodeDeliver(_handle, kind, source, catchup, frame, reply),
+            nameof(Deliver));
 
-    private void Check(RaftStatus status, string operation) => ThrowHelper.Check(status, operation, _group);
+    private void Check(RaftStatus status, string operation)
+        => ThrowHelper.Check(status, operation, _group);
 }

@@ -19,7 +19,8 @@ public sealed partial class Raft : IRaftNode, IDisposable
     private readonly ApplyQueue _applyQueue;
     private readonly LeadChangeSource _leadChange;
     private readonly CancellationTokenSource _quit = new();
-    private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _stopped =
+        new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _gate = new();
     private readonly CancellationToken _quitToken;
     private NodeHandle? _handle;
@@ -44,7 +45,8 @@ public sealed partial class Raft : IRaftNode, IDisposable
     {
         get
         {
-            NodeHandle handle = _handle ?? throw new InvalidOperationException("the node is not open yet");
+            NodeHandle handle = _handle
+                ?? throw new InvalidOperationException("the node is not open yet");
             ObjectDisposedException.ThrowIf(handle.IsClosed, this);
             return handle;
         }
@@ -66,7 +68,8 @@ public sealed partial class Raft : IRaftNode, IDisposable
         => Check(TryPropose(term, data), nameof(Propose));
 
     /// <inheritdoc/>
-    public RaftStatus TryPropose(ulong term, ReadOnlyMemory<byte> data) => TryPropose(term, data.Span);
+    public RaftStatus TryPropose(ulong term, ReadOnlyMemory<byte> data)
+        => TryPropose(term, data.Span);
 
     /// <inheritdoc cref="IRaftNode.TryPropose"/>
     public RaftStatus TryPropose(ulong term, ReadOnlySpan<byte> data)
@@ -114,11 +117,13 @@ public sealed partial class Raft : IRaftNode, IDisposable
     }
 
     /// <inheritdoc/>
-    public RaftStatus TryProposeMulti(ulong term, ReadOnlyMemory<byte> packed, ReadOnlyMemory<uint> lengths)
+    public RaftStatus TryProposeMulti(
+        ulong term, ReadOnlyMemory<byte> packed, ReadOnlyMemory<uint> lengths)
         => TryProposeMulti(term, packed.Span, lengths.Span);
 
     /// <inheritdoc cref="IRaftNode.TryProposeMulti"/>
-    public RaftStatus TryProposeMulti(ulong term, ReadOnlySpan<byte> packed, ReadOnlySpan<uint> lengths)
+    public RaftStatus TryProposeMulti(
+        ulong term, ReadOnlySpan<byte> packed, ReadOnlySpan<uint> lengths)
         => Counted(NativeMethods.NodeProposeBatch(Handle, term, packed, lengths));
 
     /// <inheritdoc/>
@@ -139,10 +144,12 @@ public sealed partial class Raft : IRaftNode, IDisposable
     public void ProposeAddPeer(string peer) => throw ThrowHelper.NotYet(nameof(ProposeAddPeer));
 
     /// <inheritdoc/>
-    public void ProposeRemovePeer(string peer) => throw ThrowHelper.NotYet(nameof(ProposeRemovePeer));
+    public void ProposeRemovePeer(string peer)
+        => throw ThrowHelper.NotYet(nameof(ProposeRemovePeer));
 
     /// <inheritdoc/>
-    public void EvictPeers(IReadOnlyList<string> peers) => throw ThrowHelper.NotYet(nameof(EvictPeers));
+    public void EvictPeers(IReadOnlyList<string> peers)
+        => throw ThrowHelper.NotYet(nameof(EvictPeers));
 
     /// <inheritdoc/>
     public (int Previous, int Current) RescueQuorum(int quorum)
@@ -152,7 +159,8 @@ public sealed partial class Raft : IRaftNode, IDisposable
     public bool InRescue() => HasFlag(Nrg.NRG_NODE_IN_RESCUE);
 
     /// <inheritdoc/>
-    public void AdjustClusterSize(int size) => AdjustSize(size, boot: false, nameof(AdjustClusterSize));
+    public void AdjustClusterSize(int size)
+        => AdjustSize(size, boot: false, nameof(AdjustClusterSize));
 
     /// <inheritdoc/>
     public void AdjustBootClusterSize(int size)
@@ -168,11 +176,17 @@ public sealed partial class Raft : IRaftNode, IDisposable
     public bool MembershipChangeInProgress() => HasFlag(Nrg.NRG_NODE_MEMBERSHIP_CHANGE);
 
     /// <inheritdoc/>
-    public IReadOnlyList<string> PeerNames() => Array.ConvertAll(ReadPeers(), static peer => PeerIds.Text(peer.id));
+    public IReadOnlyList<string> PeerNames()
+        => Array.ConvertAll(ReadPeers(), static peer => PeerIds.Text(peer.id));
 
     /// <inheritdoc/>
     public IReadOnlyList<string> VotingPeerNames()
-        => [.. ReadPeers().Where(static peer => (peer.flags & Nrg.NRG_PEER_VOTING) != 0).Select(static peer => PeerIds.Text(peer.id))];
+        =>
+        [
+            .. ReadPeers()
+                .Where(static peer => (peer.flags & Nrg.NRG_PEER_VOTING) != 0)
+                .Select(static peer => PeerIds.Text(peer.id)),
+        ];
 
     /// <inheritdoc/>
     public IReadOnlyList<Peer> Peers() => Array.ConvertAll(
@@ -238,7 +252,8 @@ public sealed partial class Raft : IRaftNode, IDisposable
     public void ResumeApply() => Check(NativeMethods.NodeApplyResume(Handle), nameof(ResumeApply));
 
     /// <inheritdoc/>
-    public bool DrainAndReplaySnapshot() => throw ThrowHelper.NotYet(nameof(DrainAndReplaySnapshot));
+    public bool DrainAndReplaySnapshot()
+        => throw ThrowHelper.NotYet(nameof(DrainAndReplaySnapshot));
 
     // State.
 
@@ -280,7 +295,9 @@ public sealed partial class Raft : IRaftNode, IDisposable
     public Exception? GetWriteErr()
     {
         (RaftStatus code, string text) = NativeMethods.NodeWriteError(Handle);
-        return code == RaftStatus.Ok ? null : ThrowHelper.Make(code, nameof(GetWriteErr), Group(), text);
+        return code == RaftStatus.Ok
+            ? null
+            : ThrowHelper.Make(code, nameof(GetWriteErr), Group(), text);
     }
 
     /// <inheritdoc/>
@@ -309,7 +326,12 @@ public sealed partial class Raft : IRaftNode, IDisposable
     public void StepDown(params string[] preferred)
     {
         ArgumentNullException.ThrowIfNull(preferred);
-        ulong[] ids = [.. preferred.Where(id => id.Length > 0).Select(id => PeerIds.Parse(id, nameof(preferred)))];
+        ulong[] ids =
+        [
+            .. preferred
+                .Where(static id => id.Length > 0)
+                .Select(static id => PeerIds.Parse(id, nameof(preferred))),
+        ];
         Check(NativeMethods.NodeStepDown(Handle, ids), nameof(StepDown));
     }
 
@@ -319,7 +341,8 @@ public sealed partial class Raft : IRaftNode, IDisposable
 
     /// <inheritdoc/>
     public void CampaignImmediately()
-        => Check(NativeMethods.NodeCampaign(Handle, immediately: true), nameof(CampaignImmediately));
+        => Check(
+            NativeMethods.NodeCampaign(Handle, immediately: true), nameof(CampaignImmediately));
 
     /// <inheritdoc/>
     public void SetObserver(bool observer)
@@ -343,13 +366,15 @@ public sealed partial class Raft : IRaftNode, IDisposable
     public string Group() => _config.Name;
 
     /// <inheritdoc/>
-    public DateTimeOffset Created() => Time(Status().created_unix_nanos) ?? DateTimeOffset.UnixEpoch;
+    public DateTimeOffset Created()
+        => Time(Status().created_unix_nanos) ?? DateTimeOffset.UnixEpoch;
 
     /// <inheritdoc/>
     public bool IsSystemAccount() => throw ThrowHelper.NotYet(nameof(IsSystemAccount));
 
     /// <inheritdoc/>
-    public string GetTrafficAccountName() => throw ThrowHelper.NotYet(nameof(GetTrafficAccountName));
+    public string GetTrafficAccountName()
+        => throw ThrowHelper.NotYet(nameof(GetTrafficAccountName));
 
     /// <inheritdoc/>
     public void RecreateInternalSubs() => throw ThrowHelper.NotYet(nameof(RecreateInternalSubs));
@@ -491,7 +516,8 @@ public sealed partial class Raft : IRaftNode, IDisposable
     }
 
     /// <summary>Items in the engine's apply queue.</summary>
-    internal int ApplyLength() => _handle is { IsClosed: false } ? (int)Status().apply_queue_len : 0;
+    internal int ApplyLength()
+        => _handle is { IsClosed: false } ? (int)Status().apply_queue_len : 0;
 
     /// <summary>Takes the newest unread lead change.</summary>
     internal bool TakeLeadChange(out LeadChange change)
@@ -532,7 +558,8 @@ public sealed partial class Raft : IRaftNode, IDisposable
 
     private NrgNodeState.Unmanaged Status()
     {
-        Check(NativeMethods.NodeStatus(Handle, out NrgNodeState.Unmanaged status), "read the status");
+        RaftStatus outcome = NativeMethods.NodeStatus(Handle, out NrgNodeState.Unmanaged status);
+        Check(outcome, "read the status");
         return status;
     }
 

@@ -6,7 +6,9 @@ public enum RaftLogKind
     /// <summary>In files under the store directory; survives the process.</summary>
     File = 0,
 
-    /// <summary>In memory; a restarted node is filled by its leader. Term, vote and peers stay in files.</summary>
+    /// <summary>
+    /// In memory; a restarted node is filled by its leader. Term, vote and peers stay in files.
+    /// </summary>
     Memory = 1,
 }
 
@@ -19,7 +21,9 @@ public sealed record RaftConfig
     /// <summary>The group's name: one token of a NATS subject.</summary>
     public required string Name { get; init; }
 
-    /// <summary>The server's directory; groups of one root share one log writer and one sync.</summary>
+    /// <summary>
+    /// The server's directory; groups of one root share one log writer and one sync.
+    /// </summary>
     public required string StoreRoot { get; init; }
 
     /// <summary>Where the log is kept.</summary>
@@ -28,7 +32,9 @@ public sealed record RaftConfig
     /// <summary>Stop taking entries when the server is out of resources.</summary>
     public bool Track { get; init; }
 
-    /// <summary>Membership is decided by an outside reconciler (stream and consumer groups).</summary>
+    /// <summary>
+    /// Membership is decided by an outside reconciler (stream and consumer groups).
+    /// </summary>
     public bool Managed { get; init; }
 
     /// <summary>Start as an observer, which never campaigns.</summary>
@@ -40,6 +46,8 @@ public sealed record RaftConfig
     /// <summary>The peer set is being extended; a new, empty member must not campaign.</summary>
     public bool ScaleUp { get; init; }
 
-    /// <summary>The group's own directory: the group's name under <see cref="StoreRoot"/>.</summary>
+    /// <summary>
+    /// The group's own directory: the group's name under <see cref="StoreRoot"/>.
+    /// </summary>
     public string StoreDirectory => Path.Combine(StoreRoot, Name);
 }

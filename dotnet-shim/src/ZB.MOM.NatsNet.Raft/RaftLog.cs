@@ -39,14 +39,15 @@ internal sealed partial class RaftLog(ILogger logger)
     [LoggerMessage(2, LogLevel.Critical, "node {Node} of group {Group} failed: {Reason}")]
     internal partial void NodeFailed(string group, string node, string reason);
 
-    [LoggerMessage(3, LogLevel.Critical, "the pump failed; no node of this runtime gets events any more")]
+    [LoggerMessage(3, LogLevel.Critical, "the pump failed; no node of the runtime gets events")]
     internal partial void PumpFailed(Exception failure);
 
     [LoggerMessage(EventId = 10, Message = "{Text}")]
     private partial void Record(LogLevel level, string text);
 
     [LoggerMessage(EventId = 11, Message = "[{Group}, term {Term}, index {Index}] {Text}")]
-    private partial void NodeRecord(LogLevel level, string group, ulong term, ulong index, string text);
+    private partial void NodeRecord(
+        LogLevel level, string group, ulong term, ulong index, string text);
 
     private static LogLevel Level(uint level) => level switch
     {

@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using ZB.MOM.NatsNet.Server.Native;
+using Pick = System.Func<ZB.MOM.NatsNet.Server.Native.NrgMetrics.Unmanaged, ulong>;
 
 namespace ZB.MOM.NatsNet.Server;
 
@@ -16,25 +17,29 @@ internal sealed class RaftMeter : IDisposable
     private readonly Lock _gate = new();
     private NrgMetrics.Unmanaged _read;
     private uint _seen = uint.MaxValue;
+    private int _instruments;
 
     internal RaftMeter(IMeterFactory? factory, RaftRuntime runtime)
     {
         _runtime = runtime;
         _owned = factory is null;
         _meter = factory?.Create(new MeterOptions(RaftLog.Category)) ?? new Meter(RaftLog.Category);
-        _meter.CreateObservableGauge("nrg.groups", () => Read(0, static m => (long)m.groups), "{group}", "groups hosted");
-        _meter.CreateObservableGauge("nrg.leaders", () => Read(1, static m => (long)m.leaders), "{group}", "groups led here");
-        _meter.CreateObservableCounter("nrg.commits", () => Read(2, static m => (long)m.commits), "{index}", "log indexes committed");
-        _meter.CreateObservableCounter("nrg.applied", () => Read(3, static m => (long)m.applied), "{item}", "items of the apply queues handed to applications");
-        _meter.CreateObservableGauge("nrg.apply.lag", () => Read(4, static m => (long)(m.commits - Math.Min(m.applied, m.commits))), "{index}", "committed and not yet handed to an application, about");
-        _meter.CreateObservableCounter("nrg.syncs", () => Read(5, static m => (long)m.syncs), "{sync}", "syncs of a store");
-        _meter.CreateObservableCounter("nrg.sync.seconds", () => ReadSeconds(6), "s", "time spent in syncs");
-        _meter.CreateObservableCounter("nrg.leader.changes", () => Read(7, static m => (long)m.leader_changes), "{change}", "changes of leadership seen");
-        _meter.CreateObservableCounter("nrg.messages.sent", () => Read(8, static m => (long)m.messages_sent), "{message}", "messages given to a transport");
-        _meter.CreateObservableCounter("nrg.poll.wakes", () => Read(9, static m => (long)m.poll_wakes), "{wake}", "times the pump was woken");
-        _meter.CreateObservableCounter("nrg.log.dropped", () => Read(10, static m => (long)m.log_records_dropped), "{record}", "log records lost because nobody read them");
-        _meter.CreateObservableCounter("nrg.messages.malformed", () => Read(11, static m => (long)m.messages_malformed), "{message}", "received messages that could not be decoded");
-        _refused = _meter.CreateCounter<long>("nrg.proposals.refused", "{proposal}", "proposals refused, by status");
+        Gauge("nrg.groups", "{group}", "groups hosted", static m => m.groups);
+        Gauge("nrg.leaders", "{group}", "groups led here", static m => m.leaders);
+        Gauge("nrg.apply.lag", "{index}", "committed, not yet handed to an application", Lag);
+        Count("nrg.commits", "{index}", "log indexes committed", static m => m.commits);
+        Count("nrg.applied", "{item}", "items handed to applications", static m => m.applied);
+        Count("nrg.syncs", "{sync}", "syncs of a store", static m => m.syncs);
+        Count("nrg.leader.changes", "{change}", "lead changes", static m => m.leader_changes);
+        Count("nrg.messages.sent", "{message}", "messages sent", static m => m.messages_sent);
+        Count("nrg.messages.malformed", "{message}", "bad ones", static m => m.messages_malformed);
+        Count("nrg.poll.wakes", "{wake}", "times the pump was woken", static m => m.poll_wakes);
+        Count("nrg.log.dropped", "{record}", "records lost", static m => m.log_records_dropped);
+        int seconds = _instruments++;
+        _meter.CreateObservableCounter(
+            "nrg.sync.seconds", () => Read(seconds).sync_nanos / 1e9, "s", "time spent in syncs");
+        _refused = _meter.CreateCounter<long>(
+            "nrg.proposals.refused", "{proposal}", "proposals refused, by status");
     }
 
     public void Dispose()
@@ -54,21 +59,28 @@ internal sealed class RaftMeter : IDisposable
         }
     }
 
-    private long Read(int instrument, Func<NrgMetrics.Unmanaged, long> pick)
+    // Taken items include markers between the indexes, so this is about right, never negative.
+    private static ulong Lag(NrgMetrics.Unmanaged read)
+        => read.commits - Math.Min(read.applied, read.commits);
+
+    private void Gauge(string name, string unit, string what, Pick pick)
     {
-        lock (_gate)
-        {
-            Refresh(instrument);
-            return pick(_read);
-        }
+        int instrument = _instruments++;
+        _meter.CreateObservableGauge(name, () => (long)pick(Read(instrument)), unit, what);
     }
 
-    private double ReadSeconds(int instrument)
+    private void Count(string name, string unit, string what, Pick pick)
+    {
+        int instrument = _instruments++;
+        _meter.CreateObservableCounter(name, () => (long)pick(Read(instrument)), unit, what);
+    }
+
+    private NrgMetrics.Unmanaged Read(int instrument)
     {
         lock (_gate)
         {
             Refresh(instrument);
-            return _read.sync_nanos / 1e9;
+            return _read;
         }
     }
 

@@ -34,7 +34,8 @@ public sealed class RaftRuntime : IAsyncDisposable, IDisposable
         options ??= new RaftRuntimeOptions();
         InlineContinuations = options.InlineContinuations;
         NrgRuntimeConfig.Unmanaged config = RuntimeConfigs.From(options);
-        ThrowHelper.Check(NativeMethods.RuntimeOpen(in config, out IntPtr opened), "open a runtime");
+        ThrowHelper.Check(
+            NativeMethods.RuntimeOpen(in config, out IntPtr opened), "open a runtime");
         _handle = new RuntimeHandle(opened);
         try
         {
@@ -59,12 +60,16 @@ public sealed class RaftRuntime : IAsyncDisposable, IDisposable
     /// <summary>The native object.</summary>
     internal RuntimeHandle Handle => _handle;
 
-    /// <summary>Writes the first peer state of a group, before its first open. Blocks on disk.</summary>
+    /// <summary>
+    /// Writes the first peer state of a group, before its first open. Blocks on disk.
+    /// </summary>
     /// <param name="config">The group; its name and store root are used.</param>
     /// <param name="knownPeers">The members known now.</param>
     /// <param name="allPeersKnown">Whether these are all members.</param>
     /// <param name="routes">The host's number of configured routes, when not all are known.</param>
-    /// <param name="gatewayUrls">The host's number of addresses of other clusters' gateways.</param>
+    /// <param name="gatewayUrls">
+    /// The host's number of addresses of other clusters' gateways.
+    /// </param>
     /// <exception cref="RaftStorageException">The directory cannot be made or written.</exception>
     public static void Bootstrap(
         RaftConfig config,
@@ -81,7 +86,11 @@ public sealed class RaftRuntime : IAsyncDisposable, IDisposable
         ulong[] peers = [.. knownPeers.Select(peer => PeerIds.Parse(peer, nameof(knownPeers)))];
         ThrowHelper.Check(
             NativeMethods.Bootstrap(
-                new NodePlace(config, token: 0), peers, allPeersKnown, (uint)routes, (uint)gatewayUrls),
+                new NodePlace(config, token: 0),
+                peers,
+                allPeersKnown,
+                (uint)routes,
+                (uint)gatewayUrls),
             nameof(Bootstrap),
             config.Name);
     }
@@ -91,7 +100,9 @@ public sealed class RaftRuntime : IAsyncDisposable, IDisposable
     /// <param name="network">What carries the group's messages.</param>
     /// <returns>The running node, to be disposed.</returns>
     /// <exception cref="RaftException">Already open, or the runtime is shut down.</exception>
-    /// <exception cref="RaftStorageException">Not bootstrapped, or the files cannot be used.</exception>
+    /// <exception cref="RaftStorageException">
+    /// Not bootstrapped, or the files cannot be used.
+    /// </exception>
     public Raft Open(RaftConfig config, LoopbackNetwork network)
     {
         ArgumentNullException.ThrowIfNull(config);
@@ -144,7 +155,9 @@ public sealed class RaftRuntime : IAsyncDisposable, IDisposable
             NativeMethods.RuntimeSetPeerOnline(_handle, id, online), nameof(SetPeerOnline));
     }
 
-    /// <summary>Tells whether a way to other servers exists; no campaign starts before that.</summary>
+    /// <summary>
+    /// Tells whether a way to other servers exists; no campaign starts before that.
+    /// </summary>
     /// <param name="ready">Whether there is one.</param>
     public void SetRoutingReady(bool ready)
         => ThrowHelper.Check(
@@ -159,7 +172,7 @@ public sealed class RaftRuntime : IAsyncDisposable, IDisposable
     {
         if (_pump.IsCurrentThread)
         {
-            throw new InvalidOperationException("a runtime cannot be disposed on its own pump thread");
+            throw new InvalidOperationException("a runtime cannot be disposed on its own pump");
         }
 
         EndAsync().GetAwaiter().GetResult();
@@ -225,7 +238,9 @@ public sealed class RaftRuntime : IAsyncDisposable, IDisposable
     /// <summary>A node has ended and is disposed.</summary>
     internal void Forget(ulong token) => _pump.Unregister(token);
 
-    /// <summary>Longer than a stop takes; a node that does not stop must not hang the host.</summary>
+    /// <summary>
+    /// Longer than a stop takes; a node that does not stop must not hang the host.
+    /// </summary>
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(10);
 
     private Task EndAsync()
@@ -263,7 +278,8 @@ public sealed class RaftRuntime : IAsyncDisposable, IDisposable
             => Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
 
         static async Task Settle(IEnumerable<Task> stops)
-            => await Task.WhenAny(Task.WhenAll(stops), Task.Delay(StopPatience)).ConfigureAwait(false);
+            => await Task.WhenAny(Task.WhenAll(stops), Task.Delay(StopPatience))
+                .ConfigureAwait(false);
     }
 
     private void DrainLogs()

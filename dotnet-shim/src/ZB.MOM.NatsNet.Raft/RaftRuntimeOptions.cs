@@ -6,13 +6,19 @@ namespace ZB.MOM.NatsNet.Server;
 /// <summary>When written entries are brought to the device.</summary>
 public enum RaftSyncPolicy
 {
-    /// <summary>Before anything that rests on them leaves the node. Nothing acknowledged is lost.</summary>
+    /// <summary>
+    /// Before anything that rests on them leaves the node. Nothing acknowledged is lost.
+    /// </summary>
     Always = 0,
 
-    /// <summary>At intervals. A power cut may lose what was acknowledged since the last one.</summary>
+    /// <summary>
+    /// At intervals. A power cut may lose what was acknowledged since the last one.
+    /// </summary>
     Interval = 1,
 
-    /// <summary>When the operating system pleases. For tests and for data that can be made again.</summary>
+    /// <summary>
+    /// When the operating system pleases. For tests and for data that can be made again.
+    /// </summary>
     Never = 2,
 }
 
@@ -44,10 +50,14 @@ public sealed class RaftRuntimeOptions
     /// </summary>
     public bool InlineContinuations { get; init; }
 
-    /// <summary>How long the pump looks for work before it sleeps, while work comes densely.</summary>
+    /// <summary>
+    /// How long the pump looks for work before it sleeps, while work comes densely.
+    /// </summary>
     public TimeSpan PollSpin { get; init; } = TimeSpan.FromMicroseconds(50);
 
-    /// <summary>Seed of elections and inboxes, for tests; null takes one from the operating system.</summary>
+    /// <summary>
+    /// Seed of elections and inboxes, for tests; null takes one from the operating system.
+    /// </summary>
     internal ulong? Seed { get; init; }
 
     /// <summary>Time stands still until a test moves it.</summary>

@@ -6,7 +6,9 @@ public enum RaftState
     /// <summary>Follows a leader, or waits for one.</summary>
     Follower = 0,
 
-    /// <summary>Won the election of its term. <see cref="IRaftNode.Leader"/> says whether it is complete.</summary>
+    /// <summary>
+    /// Won the election of its term. <see cref="IRaftNode.Leader"/> says whether it is complete.
+    /// </summary>
     Leader = 1,
 
     /// <summary>Asks for votes.</summary>
@@ -19,7 +21,9 @@ public enum RaftState
 /// <summary>The names the reference server prints.</summary>
 public static class RaftNames
 {
-    /// <summary>The role's name as the server logs it, <c>UNKNOWN</c> for a value without a role.</summary>
+    /// <summary>
+    /// The role's name as the server logs it, <c>UNKNOWN</c> for a value without a role.
+    /// </summary>
     /// <param name="state">The role.</param>
     /// <returns>One of FOLLOWER, LEADER, CANDIDATE, CLOSED, UNKNOWN.</returns>
     public static string Name(this RaftState state) => state switch
@@ -33,7 +37,10 @@ public static class RaftNames
 
     /// <summary>The entry type's name as the server logs it.</summary>
     /// <param name="type">The entry type.</param>
-    /// <returns>The name; <c>Unknown [n]</c> for a code without one, <see cref="EntryType.Catchup"/> included.</returns>
+    /// <returns>
+    /// The name; <c>Unknown [n]</c> for a code without one, <see cref="EntryType.Catchup"/>
+    /// included.
+    /// </returns>
     public static string Name(this EntryType type) => type switch
     {
         EntryType.Normal => "Normal",

@@ -1,8 +1,8 @@
 namespace ZB.MOM.NatsNet.Server;
 
 /// <summary>
-/// The outcome of a call into the engine. The numbers are those of the C ABI (NRG_STATUS_…), grouped
-/// by hundreds and never reused.
+/// The outcome of a call into the engine. The numbers are those of the C ABI (NRG_STATUS_…),
+/// grouped by hundreds and never reused.
 /// </summary>
 public enum RaftStatus
 {

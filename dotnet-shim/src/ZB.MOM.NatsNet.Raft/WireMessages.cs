@@ -27,7 +27,9 @@ internal sealed class AppendEntry
 
     internal byte[] Encode() => Encode([]).ToArray();
 
-    /// <summary>Encodes into a buffer if the result fits, else leaves it alone and allocates.</summary>
+    /// <summary>
+    /// Encodes into a buffer if the result fits, else leaves it alone and allocates.
+    /// </summary>
     internal ReadOnlySpan<byte> Encode(Span<byte> buffer)
         => WireCodec.Encode(Codec, buffer, json =>
         {

@@ -10,10 +10,12 @@ internal sealed unsafe class MadeBatch : SafeHandleZeroOrMinusOneIsInvalid
     private MadeBatch(nuint size)
         : base(ownsHandle: true) => SetHandle((IntPtr)NativeMemory.AllocZeroed(size));
 
-    internal static ApplyBatch From(IReadOnlyList<(ulong Index, IReadOnlyList<Entry> Entries)> committed)
+    internal static ApplyBatch From(
+        IReadOnlyList<(ulong Index, IReadOnlyList<Entry> Entries)> committed)
     {
         int count = committed.Sum(static one => Math.Max(one.Entries.Count, 1));
-        long bytes = committed.Sum(static one => one.Entries.Sum(static entry => (long)entry.Data.Length));
+        long bytes = committed.Sum(
+            static one => one.Entries.Sum(static entry => (long)entry.Data.Length));
 
         // One byte more: an empty batch owns memory too, so that disposing it is like any other.
         var made = new MadeBatch(checked((nuint)(count * sizeof(Item)) + (nuint)bytes + 1));

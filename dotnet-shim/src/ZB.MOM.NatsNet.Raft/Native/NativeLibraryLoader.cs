@@ -10,7 +10,9 @@ internal static class NativeLibraryLoader
     internal const string LibraryName = "natsraft";
     internal const string Variable = "NATSRAFT_LIBRARY";
 
-    /// <summary>The path the library was loaded from; null before, or when linked statically.</summary>
+    /// <summary>
+    /// The path the library was loaded from; null before, or when linked statically.
+    /// </summary>
     internal static string? ResolvedPath { get; private set; }
 
     /// <summary>Registers the resolver. Once per process: a second registration throws.</summary>

@@ -40,7 +40,8 @@ internal static unsafe partial class NativeMethods
             config.group_name_ptr = (IntPtr)name;
             config.store_root_ptr = (IntPtr)root;
             IntPtr timersStart = (IntPtr)timers;
-            status = Testing(() => Interop.nrg_test_node_open((IntPtr)given, timersStart, flags, openedOut));
+            status = Testing(() => Interop.nrg_test_node_open(
+                (IntPtr)given, timersStart, flags, openedOut));
         }
 
         node = opened == IntPtr.Zero ? null : new TestNodeHandle(opened);
@@ -92,7 +93,12 @@ internal static unsafe partial class NativeMethods
     }
 
     internal static RaftStatus TestNodeDeliver(
-        TestNodeHandle node, uint kind, uint source, ulong catchup, ReadOnlySpan<byte> frame, string reply)
+        TestNodeHandle node,
+        uint kind,
+        uint source,
+        ulong catchup,
+        ReadOnlySpan<byte> frame,
+        string reply)
     {
         using var lease = new Lease(node);
         byte[] replyBytes = Encoding.UTF8.GetBytes(reply);
@@ -133,7 +139,8 @@ internal static unsafe partial class NativeMethods
         return (RaftStatus)status;
     }
 
-    internal static RaftStatus TestTapOpen(LoopbackHandle network, string pattern, out TapHandle? tap)
+    internal static RaftStatus TestTapOpen(
+        LoopbackHandle network, string pattern, out TapHandle? tap)
     {
         using var lease = new Lease(network);
         IntPtr pointer = lease.Pointer;
@@ -162,7 +169,11 @@ internal static unsafe partial class NativeMethods
     }
 
     internal static RaftStatus TestInject(
-        LoopbackHandle network, string subject, string reply, ReadOnlySpan<byte> payload, out int receivers)
+        LoopbackHandle network,
+        string subject,
+        string reply,
+        ReadOnlySpan<byte> payload,
+        out int receivers)
     {
         using var lease = new Lease(network);
         IntPtr pointer = lease.Pointer;
@@ -176,7 +187,10 @@ internal static unsafe partial class NativeMethods
         fixed (byte* replyStart = replyBytes)
         fixed (byte* payloadStart = payload)
         {
-            var starts = (Subject: (IntPtr)subjectStart, Reply: (IntPtr)replyStart, Payload: (IntPtr)payloadStart);
+            var starts = (
+                Subject: (IntPtr)subjectStart,
+                Reply: (IntPtr)replyStart,
+                Payload: (IntPtr)payloadStart);
             status = Testing(() => Interop.nrg_test_loopback_inject(
                 pointer,
                 starts.Subject,
@@ -225,12 +239,15 @@ internal static unsafe partial class NativeMethods
                 PeerIds.Text(record.source),
                 Utf8(record.subject_ptr, record.subject_len),
                 Utf8(record.reply_ptr, record.reply_len),
-                new ReadOnlySpan<byte>((void*)record.payload_ptr, checked((int)record.payload_len)).ToArray());
+                Bytes(record.payload_ptr, record.payload_len).ToArray());
         }
 
         return messages;
     }
 
     private static string Utf8(IntPtr start, nuint length)
-        => Encoding.UTF8.GetString(new ReadOnlySpan<byte>((void*)start, checked((int)length)));
+        => Encoding.UTF8.GetString(Bytes(start, length));
+
+    private static ReadOnlySpan<byte> Bytes(IntPtr start, nuint length)
+        => new((void*)start, checked((int)length));
 }

@@ -14,7 +14,9 @@ internal static unsafe partial class NativeMethods
     /// <summary>The least minor version it needs.</summary>
     internal const uint AbiMinor = Nrg.NRG_ABI_MINOR;
 
-    /// <summary>Fits every text of the library but the longest; longer ones are read again.</summary>
+    /// <summary>
+    /// Fits every text of the library but the longest; longer ones are read again.
+    /// </summary>
     private const int TextRoom = 512;
 
     // Explicit, so that it runs before the first call whichever that is; codec calls may come

@@ -10,7 +10,8 @@ internal static unsafe partial class NativeMethods
         return (RaftStatus)status;
     }
 
-    internal static RaftStatus LoopbackSetPartition(LoopbackHandle network, ulong peer, uint partition)
+    internal static RaftStatus LoopbackSetPartition(
+        LoopbackHandle network, ulong peer, uint partition)
     {
         using var lease = new Lease(network);
         return (RaftStatus)Interop.nrg_loopback_set_partition(lease.Pointer, peer, partition);
@@ -24,5 +25,6 @@ internal static unsafe partial class NativeMethods
             networkLease.Pointer, nodeLease.Pointer, frozen ? 1u : 0u);
     }
 
-    internal static RaftStatus LoopbackFree(IntPtr network) => (RaftStatus)Interop.nrg_loopback_free(network);
+    internal static RaftStatus LoopbackFree(IntPtr network)
+        => (RaftStatus)Interop.nrg_loopback_free(network);
 }

@@ -3,7 +3,11 @@ namespace ZB.MOM.NatsNet.Server.Native;
 internal static unsafe partial class NativeMethods
 {
     internal static RaftStatus Bootstrap(
-        NodePlace place, ReadOnlySpan<ulong> peers, bool allPeersKnown, uint routes, uint gatewayUrls)
+        NodePlace place,
+        ReadOnlySpan<ulong> peers,
+        bool allPeersKnown,
+        uint routes,
+        uint gatewayUrls)
     {
         NrgNodeConfig.Unmanaged config = place.Config;
         fixed (byte* name = place.GroupName)
@@ -99,7 +103,9 @@ internal static unsafe partial class NativeMethods
         }
     }
 
-    /// <summary>Takes committed entries; the pointer to the batch is null when there are none.</summary>
+    /// <summary>
+    /// Takes committed entries; the pointer to the batch is null when there are none.
+    /// </summary>
     internal static RaftStatus NodeApplyTake(
         NodeHandle node, int maxItems, int maxBytes, out BatchHandle? batch)
     {

@@ -31,7 +31,8 @@ internal static unsafe partial class NativeMethods
         return (RaftStatus)status;
     }
 
-    internal static RaftStatus RuntimeSetTuning(RuntimeHandle runtime, in NrgTuning.Unmanaged tuning)
+    internal static RaftStatus RuntimeSetTuning(
+        RuntimeHandle runtime, in NrgTuning.Unmanaged tuning)
     {
         using var lease = new Lease(runtime);
         fixed (NrgTuning.Unmanaged* given = &tuning)
@@ -49,10 +50,12 @@ internal static unsafe partial class NativeMethods
     internal static RaftStatus RuntimeSetPeerOnline(RuntimeHandle runtime, ulong peer, bool online)
     {
         using var lease = new Lease(runtime);
-        return (RaftStatus)Interop.nrg_runtime_set_peer_online(lease.Pointer, peer, online ? 1u : 0u);
+        return (RaftStatus)Interop.nrg_runtime_set_peer_online(
+            lease.Pointer, peer, online ? 1u : 0u);
     }
 
-    internal static RaftStatus RuntimeMetrics(RuntimeHandle runtime, out NrgMetrics.Unmanaged metrics)
+    internal static RaftStatus RuntimeMetrics(
+        RuntimeHandle runtime, out NrgMetrics.Unmanaged metrics)
     {
         using var lease = new Lease(runtime);
         NrgMetrics.Unmanaged read = default;
@@ -88,5 +91,6 @@ internal static unsafe partial class NativeMethods
         return (RaftStatus)Interop.nrg_runtime_shutdown(lease.Pointer);
     }
 
-    internal static RaftStatus RuntimeFree(IntPtr runtime) => (RaftStatus)Interop.nrg_runtime_free(runtime);
+    internal static RaftStatus RuntimeFree(IntPtr runtime)
+        => (RaftStatus)Interop.nrg_runtime_free(runtime);
 }

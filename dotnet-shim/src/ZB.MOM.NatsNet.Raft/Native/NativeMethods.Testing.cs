@@ -23,7 +23,12 @@ internal static unsafe partial class NativeMethods
     /// left alone and the needed length returned.
     /// </summary>
     internal static RaftStatus TestCodec(
-        uint operation, string name, string groupName, ReadOnlySpan<byte> input, Span<byte> buffer, out int needed)
+        uint operation,
+        string name,
+        string groupName,
+        ReadOnlySpan<byte> input,
+        Span<byte> buffer,
+        out int needed)
     {
         byte[] nameBytes = Encoding.UTF8.GetBytes(name);
         byte[] groupBytes = Encoding.UTF8.GetBytes(groupName);
@@ -32,7 +37,11 @@ internal static unsafe partial class NativeMethods
         fixed (byte* inputStart = input)
         fixed (byte* room = buffer)
         {
-            var given = (Name: (IntPtr)nameStart, Group: (IntPtr)groupStart, Input: (IntPtr)inputStart, Room: (IntPtr)room);
+            var given = (
+                Name: (IntPtr)nameStart,
+                Group: (IntPtr)groupStart,
+                Input: (IntPtr)inputStart,
+                Room: (IntPtr)room);
             nuint inputLength = (nuint)input.Length;
             nuint roomLength = (nuint)buffer.Length;
             nuint length = 0;
@@ -53,7 +62,9 @@ internal static unsafe partial class NativeMethods
         }
     }
 
-    /// <summary>Objects of a kind that are alive, of a runtime or, without one, of the process.</summary>
+    /// <summary>
+    /// Objects of a kind that are alive, of a runtime or, without one, of the process.
+    /// </summary>
     internal static ulong TestLiveObjects(uint kind, RuntimeHandle? runtime)
     {
         if (runtime is null)
@@ -78,7 +89,8 @@ internal static unsafe partial class NativeMethods
             nuint count = (nuint)lengths.Length;
             IntPtr echoed = IntPtr.Zero;
             IntPtr* echoedOut = &echoed;
-            int status = Testing(() => Interop.nrg_test_echo_batch(start, length, counts, count, (IntPtr)echoedOut));
+            int status = Testing(() => Interop.nrg_test_echo_batch(
+                start, length, counts, count, (IntPtr)echoedOut));
             batch = echoed == IntPtr.Zero ? null : new BatchHandle(echoed);
             return (RaftStatus)status;
         }

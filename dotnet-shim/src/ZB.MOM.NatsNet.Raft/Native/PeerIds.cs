@@ -55,5 +55,8 @@ internal static class PeerIds
     }
 
     private static string Add(ulong id)
-        => Known.GetOrAdd(id, Encoding.Latin1.GetString(MemoryMarshal.AsBytes(new ReadOnlySpan<ulong>(in id))));
+    {
+        ReadOnlySpan<byte> bytes = MemoryMarshal.AsBytes(new ReadOnlySpan<ulong>(in id));
+        return Known.GetOrAdd(id, Encoding.Latin1.GetString(bytes));
+    }
 }

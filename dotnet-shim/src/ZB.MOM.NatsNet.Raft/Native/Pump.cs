@@ -62,7 +62,7 @@ internal sealed class Pump
 
             _runtime.OnPumpEnded(null);
         }
-#pragma warning disable CA1031 // A bug of the dispatch must end the runtime's waits, not the process.
+#pragma warning disable CA1031 // A bug of the dispatch ends the runtime's waits, not the process.
         catch (Exception failure)
 #pragma warning restore CA1031
         {

@@ -10,8 +10,11 @@ namespace ZB.MOM.NatsNet.Server.Native;
 /// </summary>
 internal static class WireCodec
 {
-    /// <summary>Encodes into a buffer if the result fits, else leaves it alone and allocates.</summary>
-    internal static ReadOnlySpan<byte> Encode(string codec, Span<byte> buffer, Action<Utf8JsonWriter> write)
+    /// <summary>
+    /// Encodes into a buffer if the result fits, else leaves it alone and allocates.
+    /// </summary>
+    internal static ReadOnlySpan<byte> Encode(
+        string codec, Span<byte> buffer, Action<Utf8JsonWriter> write)
     {
         var text = new ArrayBufferWriter<byte>();
         using (var json = new Utf8JsonWriter(text))
@@ -36,20 +39,25 @@ internal static class WireCodec
             ? IdOfHex(hex.GetString() ?? "")
             : fields.GetProperty(name).GetString() ?? "";
 
-    internal static string IdHex(string id) => Convert.ToHexStringLower(Encoding.Latin1.GetBytes(id));
+    internal static string IdHex(string id)
+        => Convert.ToHexStringLower(Encoding.Latin1.GetBytes(id));
 
-    internal static string IdOfHex(string hex) => Encoding.Latin1.GetString(Convert.FromHexString(hex));
+    internal static string IdOfHex(string hex)
+        => Encoding.Latin1.GetString(Convert.FromHexString(hex));
 
-    private static Span<byte> Run(uint operation, string codec, ReadOnlySpan<byte> input, Span<byte> buffer)
+    private static Span<byte> Run(
+        uint operation, string codec, ReadOnlySpan<byte> input, Span<byte> buffer)
     {
-        RaftStatus status = NativeMethods.TestCodec(operation, codec, "", input, buffer, out int needed);
+        RaftStatus status = NativeMethods.TestCodec(
+            operation, codec, "", input, buffer, out int needed);
         if (status == RaftStatus.BufferTooSmall)
         {
             buffer = new byte[needed];
             status = NativeMethods.TestCodec(operation, codec, "", input, buffer, out needed);
         }
 
-        ThrowHelper.Check(status, $"{(operation == Nrg.NRG_TEST_CODEC_ENCODE ? "encode" : "decode")} {codec}");
+        string verb = operation == Nrg.NRG_TEST_CODEC_ENCODE ? "encode" : "decode";
+        ThrowHelper.Check(status, $"{verb} {codec}");
         return buffer[..needed];
     }
 }
