@@ -600,3 +600,160 @@ impl DiskFile for SimFile {
 fn place(offset: u64) -> io::Result<usize> {
     usize::try_from(offset).map_err(|_| ErrorKind::InvalidInput.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path() -> &'static Path {
+        Path::new("/f")
+    }
+
+    /// A disk with a synced file of `len` ones.
+    fn disk_with(len: usize) -> SimDisk {
+        let disk = SimDisk::new();
+        let file = disk.open(path(), OpenMode::Create).unwrap();
+        file.write_at(0, &vec![1; len]).unwrap();
+        file.sync_data().unwrap();
+        disk.sync_dir(Path::new("/")).unwrap();
+        disk
+    }
+
+    fn write(disk: &SimDisk, at: u64, bytes: &[u8]) {
+        disk.open(path(), OpenMode::Write)
+            .unwrap()
+            .write_at(at, bytes)
+            .unwrap();
+    }
+
+    #[test]
+    fn a_crash_that_keeps_nothing_leaves_what_was_synced() {
+        let disk = disk_with(4);
+        write(&disk, 2, &[2; 6]);
+        disk.open(Path::new("/g"), OpenMode::Create)
+            .unwrap()
+            .sync_data()
+            .unwrap();
+        assert_eq!(disk.read(path()).unwrap(), [1, 1, 2, 2, 2, 2, 2, 2]);
+
+        disk.crash(Keep::Nothing);
+
+        assert_eq!(disk.read(path()).unwrap(), [1; 4]);
+        assert_eq!(disk.list(Path::new("/")).unwrap(), ["f"]);
+    }
+
+    #[test]
+    fn a_crash_that_keeps_everything_and_a_kill_lose_nothing() {
+        for kill in [false, true] {
+            let disk = disk_with(4);
+            write(&disk, 4, &[2; 4]);
+            disk.open(Path::new("/g"), OpenMode::Create).unwrap();
+
+            if kill {
+                disk.kill()
+            } else {
+                disk.crash(Keep::Everything)
+            }
+
+            assert_eq!(disk.read(path()).unwrap(), [1, 1, 1, 1, 2, 2, 2, 2]);
+            assert_eq!(disk.list(Path::new("/")).unwrap(), ["f", "g"]);
+            // What was killed is not durable yet, what was kept is.
+            disk.crash(Keep::Nothing);
+            let left = disk.read(path()).unwrap().len();
+            assert_eq!(left, if kill { 4 } else { 8 });
+        }
+    }
+
+    /// Sectors are kept or lost each by itself, never torn, and alike for the same seed.
+    #[test]
+    fn a_seeded_crash_tears_between_sectors_only() {
+        let mut kinds = [0; 2];
+        for seed in 0..50 {
+            let crashed = || {
+                let disk = disk_with(4 * SECTOR);
+                write(&disk, 0, &vec![2; 4 * SECTOR]);
+                disk.crash(Keep::Seeded(seed));
+                disk.read(path()).unwrap()
+            };
+            let left = crashed();
+
+            assert_eq!(left.len(), 4 * SECTOR);
+            assert!(
+                left.chunks(SECTOR)
+                    .all(|sector| sector == [1; SECTOR] || sector == [2; SECTOR])
+            );
+            assert!(left == crashed(), "seed {seed} left two different disks");
+            let torn = left.chunks(SECTOR).any(|sector| sector[0] != left[0]);
+            kinds[usize::from(torn)] += 1;
+        }
+        assert!(kinds.iter().all(|count| *count > 0), "{kinds:?}");
+    }
+
+    #[test]
+    fn a_write_past_the_end_may_leave_zeros_or_no_length() {
+        let mut lens = BTreeMap::new();
+        for seed in 0..50 {
+            let disk = disk_with(0);
+            write(&disk, 0, &[2; 2 * SECTOR]);
+            disk.crash(Keep::Seeded(seed));
+            let left = disk.read(path()).unwrap();
+            let zeros = left
+                .chunks(SECTOR)
+                .filter(|sector| *sector == [0; SECTOR])
+                .count();
+            *lens.entry((left.len(), zeros)).or_insert(0) += 1;
+        }
+        let seen: Vec<_> = lens.into_keys().collect();
+
+        assert_eq!(
+            seen,
+            [(0, 0), (2 * SECTOR, 0), (2 * SECTOR, 1), (2 * SECTOR, 2)]
+        );
+    }
+
+    #[test]
+    fn an_undone_rename_brings_the_folder_back_whole() {
+        let disk = SimDisk::new();
+        let (old, new) = (Path::new("/old"), Path::new("/new"));
+        disk.create_dir(old).unwrap();
+        disk.open(&old.join("f"), OpenMode::Create).unwrap();
+        disk.sync_dir(old).unwrap();
+        disk.sync_dir(Path::new("/")).unwrap();
+
+        disk.rename(old, new).unwrap();
+        assert_eq!(disk.kind(&new.join("f")).unwrap(), Some(PathKind::File));
+        disk.crash(Keep::Nothing);
+
+        assert_eq!(disk.kind(&old.join("f")).unwrap(), Some(PathKind::File));
+        assert_eq!(disk.kind(new).unwrap(), None);
+    }
+
+    #[test]
+    fn the_call_that_was_named_fails_and_no_other() {
+        let disk = disk_with(1);
+        disk.fail_nth(Op::Write, 2, ErrorKind::StorageFull);
+        let file = disk.open(path(), OpenMode::Write).unwrap();
+
+        file.write_at(0, &[3]).unwrap();
+        let refused = file.write_at(0, &[4]).unwrap_err();
+        file.write_at(1, &[5]).unwrap();
+
+        assert_eq!(refused.kind(), ErrorKind::StorageFull);
+        assert_eq!(disk.read(path()).unwrap(), [3, 5]);
+    }
+
+    #[test]
+    fn a_stopped_machine_does_nothing_until_it_restarts() {
+        let disk = disk_with(1);
+        let file = disk.open(path(), OpenMode::Write).unwrap();
+        disk.stop_after(1);
+
+        file.write_at(0, &[2]).unwrap();
+        assert!(file.write_at(0, &[3]).is_err());
+        assert!(disk.read(path()).is_err());
+        disk.kill();
+
+        assert_eq!(disk.read(path()).unwrap(), [2]);
+        assert!(file.write_at(0, &[4]).is_err(), "opened before the restart");
+    }
+}

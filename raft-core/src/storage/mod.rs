@@ -9,7 +9,7 @@
 //! | --- | --- |
 //! | [`disk`] | [`Disk`]: everything that touches files goes through it; the real one |
 //! | [`memory`] | the log of a memory group |
-//! | [`file`] | the log of a file group, one append-only file of checked records |
+//! | [`mod@file`] | the log of a file group, one append-only file of checked records |
 //! | [`group`] | one group's folder: opening it, bootstrapping it, carrying out its writes |
 #![doc = concat!("\n", include_str!("../../docs/storage.md"))]
 

@@ -1,7 +1,7 @@
 //! The log of a file group: one append-only file of checked records.
 //!
 //! [`FileLog`] is the node's side: it knows where each entry stands, keeps the newest frames in
-//! memory, and lists what has to be written. [`LogWriter`](writer::LogWriter) is the other side,
+//! memory, and lists what has to be written. `LogWriter` is the other side,
 //! wherever it is allowed to wait. Neither writes a place in the file twice: a truncation or
 //! compaction is a record too. Bytes: `docs/storage.md`.
 
