@@ -1,0 +1,241 @@
+using System.Diagnostics;
+using ZB.MOM.NatsNet.Server.Native;
+
+namespace ZB.MOM.NatsNet.Server;
+
+public sealed partial class Raft
+{
+    private readonly CancellationTokenSource _quit = new();
+    private readonly TaskCompletionSource _stopped =
+        new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Lock _gate = new();
+    private bool _disposed;
+    private bool _released;
+
+    /// <summary>Completes when the engine has ended the node.</summary>
+    internal Task Stopped => _stopped.Task;
+
+    /// <summary>Whether the node stands still: calls on it wait.</summary>
+    internal bool IsFrozen { get; set; }
+
+    /// <inheritdoc/>
+    public void Stop()
+    {
+        Check(NativeMethods.NodeStop(Handle), nameof(Stop));
+        Quit();
+    }
+
+    /// <inheritdoc/>
+    public void WaitForStop()
+    {
+        if (IsEnding())
+        {
+            _stopped.Task.Wait();
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task WaitForStopAsync(CancellationToken cancellationToken = default)
+        => IsEnding() ? _stopped.Task.WaitAsync(cancellationToken) : Task.CompletedTask;
+
+    /// <inheritdoc/>
+    public void Delete()
+    {
+        Check(NativeMethods.NodeDelete(Handle), nameof(Delete));
+        Quit();
+    }
+
+    /// <summary>
+    /// Forgets everything stored and becomes an empty group of one. The node goes on running; make
+    /// it an observer first, or it elects itself.
+    /// </summary>
+    public void Reset() => throw ThrowHelper.NotYet(nameof(Reset));
+
+    /// <summary>
+    /// Requests the stop and returns; the native node is released when it has stopped. Waits that
+    /// are under way end. May be repeated and called from any thread.
+    /// </summary>
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            if (_disposed)
+            {
+                return;
+            }
+
+            _disposed = true;
+        }
+
+        try
+        {
+            if (_handle is { IsClosed: false } handle)
+            {
+                // Does nothing on a node that has stopped by itself.
+                RaftStatus status = NativeMethods.NodeStop(handle);
+                Debug.Assert(status == RaftStatus.Ok, "stopping does not fail");
+            }
+        }
+        catch (ObjectDisposedException)
+        {
+            // It had stopped, and the pump released it just now.
+        }
+
+        CloseWaits();
+        ReleaseWhenDone();
+    }
+
+    /// <summary>Disposes the node and waits until it has stopped.</summary>
+    /// <returns>The end of the node.</returns>
+    public async ValueTask DisposeAsync()
+    {
+        Dispose();
+        await _stopped.Task.ConfigureAwait(false);
+    }
+
+    /// <summary>Gives the node its native object, once.</summary>
+    internal void Attach(NodeHandle handle)
+    {
+        _handle = handle;
+        ReleaseWhenDone();
+    }
+
+    /// <summary>Sets the signals of what is ready. On the pump.</summary>
+    internal void OnReady(uint mask)
+    {
+        if ((mask & Nrg.NRG_READY_APPLY) != 0)
+        {
+            _applyQueue.Signal();
+        }
+
+        if ((mask & Nrg.NRG_READY_LEADER) != 0)
+        {
+            _leadChange.Signal();
+        }
+
+        if ((mask & Nrg.NRG_READY_FAULT) != 0)
+        {
+            _runtime.OnFault(this, Fault());
+        }
+
+        if ((mask & Nrg.NRG_READY_STOPPED) != 0)
+        {
+            OnStopped();
+        }
+    }
+
+    /// <summary>The engine has ended the node, or itself. On the pump.</summary>
+    internal void OnStopped()
+    {
+        CloseWaits();
+        _stopped.TrySetResult();
+        ReleaseWhenDone();
+    }
+
+    /// <summary>Takes committed entries; null when there are none or the node is gone.</summary>
+    internal unsafe ApplyBatch? TakeApplied(int maxEntries, int maxBytes)
+    {
+        if (_handle is not { IsClosed: false } handle)
+        {
+            return null;
+        }
+
+        RaftStatus status;
+        BatchHandle? batch;
+        try
+        {
+            status = NativeMethods.NodeApplyTake(handle, maxEntries, maxBytes, out batch);
+        }
+        catch (ObjectDisposedException)
+        {
+            // Disposed meanwhile: the queue ends, which is what null says.
+            return null;
+        }
+
+        Check(status, nameof(IRaftApplyQueue.TryTake));
+        return batch is null
+            ? null
+            : new ApplyBatch(batch, NativeMethods.BatchItems(batch, out int count), count);
+    }
+
+    /// <summary>Items in the engine's apply queue.</summary>
+    internal int ApplyLength()
+    {
+        try
+        {
+            return (int)Status().apply_queue_len;
+        }
+        catch (ObjectDisposedException)
+        {
+            return 0;
+        }
+    }
+
+    /// <summary>Takes the newest unread lead change.</summary>
+    internal bool TakeLeadChange(out LeadChange change)
+    {
+        change = default;
+        if (_handle is not { IsClosed: false } handle)
+        {
+            return false;
+        }
+
+        try
+        {
+            if (NativeMethods.NodeLeadChangeTake(handle, out LeadChange? taken) == RaftStatus.Ok
+                && taken is { } found)
+            {
+                change = found;
+                return true;
+            }
+        }
+        catch (ObjectDisposedException)
+        {
+            // Disposed meanwhile: nothing more will come.
+        }
+
+        return false;
+    }
+
+    private bool IsEnding()
+        => Volatile.Read(ref _disposed) || _stopped.Task.IsCompleted || State() == RaftState.Closed;
+
+    /// <summary>Why the node failed, if its native object can still be asked.</summary>
+    private Exception? Fault()
+    {
+        try
+        {
+            return _handle is null ? null : GetWriteErr();
+        }
+        catch (ObjectDisposedException)
+        {
+            return null;
+        }
+    }
+
+    // The host's callbacks run on the pool: never on the pump or under a lock of the caller.
+    private void Quit() => _ = _quit.CancelAsync();
+
+    private void CloseWaits()
+    {
+        Quit();
+        _applyQueue.Close();
+        _leadChange.Close();
+    }
+
+    private void ReleaseWhenDone()
+    {
+        lock (_gate)
+        {
+            if (_released || !_disposed || !_stopped.Task.IsCompleted || _handle is null)
+            {
+                return;
+            }
+
+            _released = true;
+        }
+
+        _runtime.Forget(_token);
+        _handle.Dispose();
+    }
+}
