@@ -3,6 +3,7 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+readonly caller=$PWD
 cd "$root"
 
 readonly rust_minimum=1.95
@@ -113,6 +114,8 @@ need_dotnet() {
 
 has_sdk() { command -v dotnet >/dev/null && dotnet --list-sdks | grep -q "^$dotnet_major\."; }
 
+dotnet_build() { dotnet build "$1" -c Release -v quiet -clp:NoSummary; }
+
 # A folder of crates beside the project is used in place of the network.
 find_crates() {
     crates=()
@@ -219,7 +222,7 @@ target_check() {
     bindings_are_current
     run_cargo test --profile generator -p natsraft-bindings --target-dir target
     say "dotnet build"
-    dotnet build NatsRaft.slnx -c Release -v quiet
+    dotnet_build NatsRaft.slnx
     ahead_of_time
     say "check: passed"
 }
@@ -318,7 +321,7 @@ test_c() {
 
 test_dotnet() {
     say "dotnet test"
-    dotnet build NatsRaft.slnx -c Release -v quiet
+    dotnet_build NatsRaft.slnx
     run_suite suite
     judge trx "$results/suite.trx" "$suite_exit" | tee "$results/4-dotnet.closing"
 }
@@ -368,8 +371,10 @@ target_run() {
     need_dotnet
     target_native
     say "run"
-    dotnet build "$sample_project" -c Release -v quiet
-    dotnet run --project "$sample_project" -c Release --no-build -- "$@"
+    dotnet_build "$sample_project"
+    # Where the caller stands: a file may be named relative to it.
+    cd "$caller"
+    dotnet run --project "$root/$sample_project" -c Release --no-build -- "$@"
 }
 
 target_bench() {
@@ -379,7 +384,7 @@ target_bench() {
     say "bench: Rust"
     run_cargo bench -p raft-core -p nrg --all-features --target-dir target
     say "bench: C#"
-    dotnet build "$bench_project" -c Release -v quiet
+    dotnet_build "$bench_project"
     dotnet run --project "$bench_project" -c Release --no-build -- "$@"
 }
 
