@@ -414,6 +414,34 @@ fn growth_and_large_frames_survive() {
     ]);
 }
 
+/// Scripts nobody thought of.
+#[test]
+fn scripts_made_by_a_seed_survive() {
+    for seed in 0..25_u64 {
+        let mut state = seed;
+        let mut below = |limit: u64| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(0x5851_f42d_4c95_7f2d);
+            (state >> 33) % limit
+        };
+        let script: Vec<_> = (0..16)
+            .map(|_| match below(12) {
+                0 => Step::Truncate(below(8)),
+                1 => Step::Compact(below(8)),
+                2 => Step::TermVote(below(5) + 1),
+                3 => Step::Peers(u32::try_from(below(3)).unwrap() + 3),
+                4 => Step::Append(700 + usize::try_from(below(4_000)).unwrap()),
+                5..=7 => Step::Append(usize::try_from(below(300)).unwrap()),
+                8 | 9 => Step::Write,
+                _ => Step::Sync,
+            })
+            .collect();
+        println!("seed {seed}: {script:?}");
+        crash_everywhere(&script);
+    }
+}
+
 /// Recovery is interrupted too, at each of its own calls.
 #[test]
 fn a_crash_during_recovery_loses_nothing_more() {
