@@ -154,7 +154,7 @@ impl Node {
         }
         if let Some(leader) = self.leader.filter(|leader| *leader != self.id) {
             let heard = self.peers.get(&leader).and_then(|peer| peer.last_heard);
-            if !heard.is_some_and(|at| now.since(at) <= self.timing.heartbeat * 2) {
+            if heard.is_none_or(|at| now.since(at) > self.timing.heartbeat * 2) {
                 return Some(false);
             }
         }
