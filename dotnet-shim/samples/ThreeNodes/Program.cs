@@ -60,9 +60,8 @@ static async Task<int> RunAsync(Arguments arguments)
 static async Task<Report> ReplicateAsync(
     Arguments arguments, InputLines input, Cluster cluster, TextWriter progress)
 {
-    var proposer = new Proposer(cluster, input, arguments.Batch, progress);
-    await proposer.AdoptLeaderAsync();
     int resumed = await VerifyResumedAsync(input, cluster, progress);
+    var proposer = new Proposer(cluster, input, arguments.Batch, resumed, progress);
     int total = input.Count;
     long start = Stopwatch.GetTimestamp();
 

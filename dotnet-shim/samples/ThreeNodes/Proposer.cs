@@ -10,7 +10,7 @@ namespace ThreeNodes;
 /// line the new leader has applied.
 /// </summary>
 internal sealed class Proposer(
-    Cluster cluster, InputLines input, int batchLines, TextWriter progress)
+    Cluster cluster, InputLines input, int batchLines, int committed, TextWriter progress)
 {
     /// <summary>Batches proposed and not yet committed, at most.</summary>
     private const int Window = 4;
@@ -26,16 +26,14 @@ internal sealed class Proposer(
     private int _proposed;
 
     /// <summary>The last line known to be committed.</summary>
-    internal int Committed { get; private set; }
+    internal int Committed { get; private set; } = committed;
 
     /// <summary>
     /// Milliseconds from the proposal of each batch to its application on the leader.
     /// </summary>
     internal List<double> LatenciesMs { get; } = [];
 
-    /// <summary>
-    /// Proposes and waits until a line is committed, or a given one was proposed.
-    /// </summary>
+    /// <summary>Proposes and waits until a line is committed.</summary>
     /// <param name="until">The line that has to be committed.</param>
     internal async Task RunToAsync(int until)
     {
