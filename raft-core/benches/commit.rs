@@ -12,7 +12,8 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a benchmark may fail loudly"
+    clippy::cast_possible_truncation,
+    reason = "it may fail by panicking, and its numbers are small"
 )]
 #![allow(clippy::disallowed_methods, reason = "it measures time")]
 #![allow(missing_docs, reason = "a program of its own")]

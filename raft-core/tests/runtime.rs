@@ -5,7 +5,8 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a test may fail by panicking"
+    clippy::cast_possible_truncation,
+    reason = "it may fail by panicking, and its numbers are small"
 )]
 
 use std::collections::BTreeMap;

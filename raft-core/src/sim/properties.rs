@@ -135,7 +135,7 @@ impl Properties {
         }
         if subject.starts_with("$NRG.AE.") {
             let entry = AppendEntry::decode(payload.clone()).map_err(|error| error.to_string())?;
-            return covers(saved.term, entry.term, "leads");
+            return covers(saved.term, entry.head.term, "leads");
         }
         if !subject.starts_with("$NRG.R.") {
             return Ok(());
@@ -146,7 +146,8 @@ impl Properties {
         match AppendEntryResponse::decode(payload) {
             Ok(response) if response.success => {
                 let entry = durable.entry(response.index).cloned();
-                let term = entry.and_then(|frame| AppendEntry::decode(frame).ok()?.term.into());
+                let term =
+                    entry.and_then(|frame| AppendEntry::decode(frame).ok()?.head.term.into());
                 // An empty log's acknowledgement speaks for nothing.
                 if response.index > Index::ZERO && term != Some(response.term) {
                     return Err(format!("acknowledged {response:?}, durable is {term:?}"));
@@ -233,7 +234,7 @@ pub(super) fn logs_match(one: &Node, other: &Node) -> Result<(), String> {
         let (Some(a), Some(b)) = (one.entry_at(index), other.entry_at(index)) else {
             break;
         };
-        agreed |= a.term == b.term;
+        agreed |= a.head.term == b.head.term;
         if agreed && frame_at(one, index) != frame_at(other, index) {
             return Err(format!("differs from {} at {index}", other.id()));
         }

@@ -1,0 +1,285 @@
+//! A group under a seeded world: elections, replication, losses, crashes at any point of a write.
+//!
+//! The cluster checks the properties of `sim` after every step; a test only has to make things
+//! happen and say what must come of it. `SIM_SEED=n` runs one seed of the chaos test alone,
+//! `SIM_SEEDS=n` that many.
+
+#![cfg(feature = "sim")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "a test may fail by panicking, and its numbers are small"
+)]
+
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use bytes::Bytes;
+use raft_core::sim::disk::Op;
+use raft_core::sim::{Cluster, ClusterOptions, NetworkOptions};
+use raft_core::types::Term;
+
+const LONG: Duration = Duration::from_secs(120);
+
+fn cluster(seed: u64, servers: usize) -> Cluster {
+    Cluster::new(ClusterOptions {
+        seed,
+        servers,
+        ..ClusterOptions::default()
+    })
+    .unwrap()
+}
+
+fn elect(cluster: &mut Cluster) -> usize {
+    assert!(
+        cluster
+            .run_until(LONG, |cluster| cluster.leader().is_some())
+            .unwrap()
+    );
+    cluster.leader().unwrap()
+}
+
+/// Runs until every server has applied everything, `entries` of the application at least.
+fn settle(cluster: &mut Cluster, servers: usize, entries: usize) {
+    let whole = |cluster: &Cluster| {
+        cluster.is_whole() && (0..servers).all(|at| cluster.applied(at).len() >= entries)
+    };
+    assert!(cluster.run_until(LONG, whole).unwrap(), "no progress");
+    cluster.check_logs().unwrap();
+    for at in 1..servers {
+        assert_eq!(cluster.applied(at), cluster.applied(0));
+    }
+}
+
+fn propose(cluster: &mut Cluster, range: std::ops::Range<u32>) {
+    for number in range {
+        let leader = elect(cluster);
+        assert!(cluster.propose(leader, number.to_string()));
+    }
+}
+
+#[test]
+fn groups_of_every_size_elect_and_replicate() {
+    for servers in [1, 2, 3, 5] {
+        let mut cluster = cluster(servers as u64, servers);
+
+        propose(&mut cluster, 0..20);
+        settle(&mut cluster, servers, 20);
+
+        let expected: Vec<_> = (0..20)
+            .map(|number| Bytes::from(number.to_string()))
+            .collect();
+        assert_eq!(cluster.applied(servers - 1), expected);
+    }
+}
+
+#[test]
+fn same_seed_makes_the_same_run() {
+    let run = |seed| {
+        let mut cluster = cluster(seed, 3);
+        propose(&mut cluster, 0..10);
+        settle(&mut cluster, 3, 10);
+        (cluster.now(), cluster.steps(), cluster.leader())
+    };
+
+    assert_eq!(run(5), run(5));
+    assert_ne!(run(5), run(6));
+}
+
+#[test]
+fn loss_of_the_leader_loses_nothing_and_it_comes_back_equal() {
+    let mut cluster = cluster(11, 3);
+    propose(&mut cluster, 0..10);
+    settle(&mut cluster, 3, 10);
+
+    let lost = elect(&mut cluster);
+    cluster.crash(lost);
+    propose(&mut cluster, 10..20);
+    assert_ne!(cluster.leader(), Some(lost));
+    cluster.restart(lost).unwrap();
+    settle(&mut cluster, 3, 20);
+
+    assert_eq!(cluster.applied(lost).len(), 20);
+}
+
+#[test]
+fn whole_cluster_losing_power_keeps_what_was_committed() {
+    let mut cluster = cluster(12, 3);
+    propose(&mut cluster, 0..10);
+    settle(&mut cluster, 3, 10);
+
+    for at in 0..3 {
+        cluster.crash(at);
+    }
+    cluster.run_for(Duration::from_secs(1)).unwrap();
+    for at in 0..3 {
+        cluster.restart(at).unwrap();
+    }
+    settle(&mut cluster, 3, 10);
+
+    assert!(
+        cluster.saved_term_vote(0).term >= Term(2),
+        "a new leader needs a new term"
+    );
+}
+
+#[test]
+fn lone_node_comes_back_with_everything_it_committed() {
+    let mut cluster = cluster(13, 1);
+    propose(&mut cluster, 0..30);
+    settle(&mut cluster, 1, 30);
+    propose(&mut cluster, 30..40);
+
+    cluster.crash(0);
+    cluster.restart(0).unwrap();
+    settle(&mut cluster, 1, 30);
+}
+
+#[test]
+fn minority_with_the_old_leader_commits_nothing() {
+    let mut cluster = cluster(14, 5);
+    propose(&mut cluster, 0..5);
+    settle(&mut cluster, 5, 5);
+    let old = elect(&mut cluster);
+    let companion = (old + 1) % 5;
+    cluster.set_partition(old, 1);
+    cluster.set_partition(companion, 1);
+
+    let before = cluster.committed();
+    assert!(cluster.propose(old, "never"));
+    cluster.run_for(Duration::from_millis(500)).unwrap();
+    assert_eq!(cluster.committed(), before);
+    let majority = |cluster: &Cluster| cluster.leader().is_some_and(|at| at != old);
+    assert!(cluster.run_until(LONG, majority).unwrap());
+
+    cluster.set_partition(old, 0);
+    cluster.set_partition(companion, 0);
+    propose(&mut cluster, 5..10);
+    settle(&mut cluster, 5, 10);
+    assert!(!cluster.applied(old).contains(&Bytes::from_static(b"never")));
+}
+
+#[test]
+fn failed_sync_closes_the_node_and_the_others_go_on() {
+    let mut cluster = cluster(15, 3);
+    propose(&mut cluster, 0..5);
+    settle(&mut cluster, 3, 5);
+
+    let broken = elect(&mut cluster);
+    cluster
+        .disk(broken)
+        .unwrap()
+        .fail_nth(Op::Sync, 1, ErrorKind::StorageFull);
+    assert!(cluster.propose(broken, "on a broken disk"));
+    let closed = |cluster: &Cluster| cluster.failure(broken).is_some();
+    assert!(cluster.run_until(LONG, closed).unwrap());
+
+    let successor = |cluster: &Cluster| cluster.leader().is_some_and(|at| at != broken);
+    assert!(cluster.run_until(LONG, successor).unwrap());
+    propose(&mut cluster, 5..10);
+    cluster.crash(broken);
+    cluster.restart(broken).unwrap();
+    settle(&mut cluster, 3, 10);
+}
+
+/// A generator for what the test itself decides.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+}
+
+/// Crashes, restarts, partitions and a bad network for a while, then peace. Whatever was
+/// acknowledged must be there, on all servers, in one order, and progress must resume.
+fn chaos(seed: u64) {
+    let mut dice = Dice(seed);
+    let servers = [3, 3, 3, 5][dice.roll(4) as usize];
+    let bad = NetworkOptions {
+        delay_max: Duration::from_millis(1 + dice.roll(40)),
+        lost_per_mille: dice.roll(80) as u32,
+        ..NetworkOptions::default()
+    };
+    let options = ClusterOptions {
+        seed,
+        servers,
+        network: bad,
+        sync_max: Duration::from_millis(1 + dice.roll(20)),
+        ..ClusterOptions::default()
+    };
+    let mut cluster = Cluster::new(options).unwrap();
+    let mut proposed = 0;
+    for _ in 0..120 {
+        let server = dice.roll(servers as u64) as usize;
+        match dice.roll(10) {
+            0 => cluster.crash(server),
+            1 | 2 => cluster.restart(server).unwrap(),
+            3 => cluster.set_partition(server, dice.roll(3) as u32),
+            4 | 5 => (0..servers).for_each(|at| cluster.set_partition(at, 0)),
+            _ => {
+                let leader = cluster.leader().unwrap_or(server);
+                for _ in 0..dice.roll(8) {
+                    let size = dice.roll(700) as usize;
+                    let data = format!("{proposed}:{}", "x".repeat(size));
+                    proposed += u32::from(cluster.propose(leader, data));
+                }
+            }
+        }
+        let pause = [1, 5, 50, 400, 2_500][dice.roll(5) as usize];
+        cluster
+            .run_for(Duration::from_millis(1 + dice.roll(pause)))
+            .unwrap();
+        for at in 0..servers {
+            assert_eq!(cluster.failure(at), None, "server {at} closed itself");
+        }
+    }
+
+    cluster.set_network(NetworkOptions::default());
+    for at in 0..servers {
+        cluster.set_partition(at, 0);
+        cluster.restart(at).unwrap();
+    }
+    let before = cluster.committed();
+    let leader = elect(&mut cluster);
+    cluster.run_for(Duration::from_secs(10)).unwrap();
+    let leader = cluster.leader().unwrap_or(leader);
+    assert!(cluster.propose(leader, "the end"));
+    let end = Bytes::from_static(b"the end");
+    let ended = |cluster: &Cluster| (0..servers).all(|at| cluster.applied(at).last() == Some(&end));
+    assert!(cluster.run_until(LONG, ended).unwrap(), "no progress");
+    settle(&mut cluster, servers, 1);
+    assert!(cluster.committed() > before);
+    let unique: BTreeSet<_> = cluster.applied(0).iter().collect();
+    assert_eq!(
+        unique.len(),
+        cluster.applied(0).len(),
+        "an entry was applied twice"
+    );
+}
+
+#[test]
+fn chaos_loses_nothing_that_was_committed() {
+    let number = |name| {
+        std::env::var(name)
+            .ok()
+            .and_then(|text| text.parse::<u64>().ok())
+    };
+    let seeds = match number("SIM_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("SIM_SEEDS").unwrap_or(40),
+    };
+    for seed in seeds {
+        let run = std::panic::catch_unwind(|| chaos(seed));
+        assert!(
+            run.is_ok(),
+            "seed {seed}: SIM_SEED={seed} cargo test --features sim --test cluster"
+        );
+    }
+}
