@@ -1,25 +1,54 @@
 //! A deterministic Raft engine that speaks nats-server's NRG protocol.
 //!
-//! The protocol ([`node`]) reads no clock, starts no thread and opens no socket or file: a driver
-//! hands it messages and the time, and carries out what it asks for. [`shard`] is the one driver
-//! loop, still without I/O; [`runtime`] puts threads, clocks and disks around it, `sim` a seeded
-//! world.
+//! The protocol reads no clock, starts no thread, draws no randomness of its own and opens no
+//! socket or file. It is a value: time and messages go in, what to send, what to write and what
+//! was committed come out.
 //!
-//! Open [`types`] first, then [`node`].
-
-#[cfg(feature = "runtime")]
-pub mod runtime;
+//! A driver's loop, as [`Shard`] has it:
+//!
+//! 1. Hand in what arrived: [`Node::handle_message`], [`Node::handle_durable`], and the commands
+//!    of the application, such as [`Node::propose`].
+//! 2. Give the node its turn: [`Node::turn`] with the time.
+//! 3. Drain it: [`Node::poll_output`] to the transport, [`Node::take_writes`] to the disk,
+//!    [`Node::take_applied`] to the application.
+//! 4. Sleep until [`Node::next_deadline`] or the next arrival.
+//!
+//! Nothing that rests on a write leaves the node before the write is durable, so a driver cannot
+//! get that order wrong.
+//!
+//! | Module | Job |
+//! | --- | --- |
+//! | [`types`], [`time`], [`config`], [`quorum`] | the values everybody speaks in |
+//! | [`wire`] | messages and small files to bytes and back |
+//! | [`storage`] | logs, group folders, the disk below them |
+//! | [`node`] | the protocol: one group on one server |
+//! | [`shard`] | many nodes in one loop, still without I/O |
+//! | `runtime` | threads, clocks, disks and a transport around shards (feature `runtime`) |
+//! | `sim` | the same nodes in a seeded world (feature `sim`) |
+//! | `detached` | one node played by hand, for white-box tests (feature `testing`) |
+//!
+//! Open [`node`] first; `docs/protocol.md` tells it in prose.
 
 pub mod config;
-#[cfg(feature = "testing")]
-pub mod detached;
 pub mod node;
 pub mod quorum;
-mod rng;
 pub mod shard;
-#[cfg(feature = "sim")]
-pub mod sim;
 pub mod storage;
 pub mod time;
 pub mod types;
 pub mod wire;
+
+#[cfg(feature = "testing")]
+pub mod detached;
+#[cfg(feature = "runtime")]
+pub mod runtime;
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;
+
+mod rng;
+
+pub use node::Node;
+#[cfg(feature = "runtime")]
+pub use runtime::Runtime;
+pub use shard::Shard;
+pub use storage::{Disk, Log};
