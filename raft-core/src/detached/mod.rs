@@ -288,10 +288,13 @@ impl Detached {
         loop {
             {
                 let mut inner = self.lock();
-                if inner.node.role() != role || !inner.play_turn(until) {
-                    return inner.node.role();
+                let plays = |node: &Node| {
+                    node.role() == role && (role != Role::Candidate || node.term() == term)
+                };
+                if plays(&inner.node) {
+                    inner.turn();
                 }
-                if role == Role::Candidate && inner.node.term() != term {
+                if !plays(&inner.node) || !inner.go_on(until) {
                     return inner.node.role();
                 }
             }
@@ -302,19 +305,25 @@ impl Detached {
 
 impl Inner {
     /// What needs more than the node: `turn`, `read_term_vote`, `read_peer_state`, `delete`,
-    /// `auto_answer` (an array of `{"peer", "granted", "empty"}`: who answers vote requests),
+    /// `auto_answer` (an array of `{"peer", "granted", "empty"}`: who answers vote requests too;
+    /// nobody any more when empty),
     /// `logs`, and `run` (nanoseconds of the moved clock).
     fn call_around(&mut self, name: &str, args: &str) -> Option<Result<Value, CallError>> {
         let mut run = || -> Result<Option<Value>, CallError> {
             Ok(Some(match name {
                 "turn" => {
-                    self.node.turn(self.now);
+                    self.turn();
                     Value::Null
                 }
                 "run" => {
                     let limit = numbers(args)?.first().copied().unwrap_or_default();
                     let until = self.now.after(Duration::from_nanos(limit));
-                    while !self.node.is_closed() && self.play_turn(until) {}
+                    while !self.node.is_closed() {
+                        self.turn();
+                        if !self.go_on(until) {
+                            break;
+                        }
+                    }
                     Value::Null
                 }
                 "read_term_vote" => {
@@ -336,7 +345,11 @@ impl Inner {
                     Value::Null
                 }
                 "auto_answer" => {
-                    self.voters = voters(args)?;
+                    let voters = voters(args)?;
+                    match voters.is_empty() {
+                        true => self.voters.clear(),
+                        false => self.voters.extend(voters),
+                    }
                     Value::Null
                 }
                 "logs" => {
@@ -350,11 +363,14 @@ impl Inner {
         run().transpose()
     }
 
-    /// One turn; when nothing is left to do, moves the clock to the next deadline. False when
-    /// there is none before `until`.
-    fn play_turn(&mut self, until: Instant) -> bool {
+    fn turn(&mut self) {
         self.node.turn(self.now);
         self.settle();
+    }
+
+    /// When nothing is left to do, moves the clock to the next deadline. False when there is none
+    /// before `until`.
+    fn go_on(&mut self, until: Instant) -> bool {
         if self.node.wants_turn() {
             return true;
         }

@@ -382,6 +382,78 @@ fn restart_on_the_same_folder_finds_term_vote_and_log() {
     );
 }
 
+/// TestNRGTruncateDownToCommittedWhenTruncateFails (2656).
+#[test]
+fn log_that_cannot_be_cut_closes_the_node_where_it_was() {
+    let node = open(LogKind::Memory);
+    node.call("wal_fail_truncate", json!([]));
+    node.live(entry(1, 0, (0, 0), b"1"), "");
+    node.live(entry(1, 1, (1, 1), b"2"), "");
+
+    node.live(entry(2, 1, (1, 1), b"3"), "");
+
+    let werr = node.field("werr");
+    assert!(
+        werr.as_str()
+            .unwrap()
+            .contains("test: truncate always fails"),
+        "{werr}"
+    );
+    let seen = (
+        node.field("pindex"),
+        node.field("pterm"),
+        node.field("state"),
+    );
+    assert_eq!(seen, (json!(2), json!(1), json!(3)));
+}
+
+/// The server cuts below its commit too; a white-box call may.
+#[test]
+fn reset_by_hand_goes_below_the_commit() {
+    let node = open(LogKind::File);
+    node.live(entry(1, 1, (0, 0), b"1"), "");
+    assert_eq!(node.field("commit"), json!(1));
+
+    node.call("reset_wal", json!([]));
+
+    let seen = (
+        node.field("pindex"),
+        node.field("commit"),
+        node.field("wal")["msgs"].clone(),
+    );
+    assert_eq!(seen, (json!(0), json!(0), json!(0)));
+    assert_eq!(node.field("state"), json!(0));
+}
+
+#[test]
+fn delete_stops_the_node_and_removes_its_folder() {
+    let node = open(LogKind::File);
+    let dir = node.root.path().join("TEST");
+    assert!(dir.join("peers.idx").is_file());
+
+    node.call("delete", json!([]));
+
+    assert_eq!((node.field("state"), dir.exists()), (json!(3), false));
+}
+
+#[test]
+fn played_leader_steps_down_once_its_peers_are_silent() {
+    let node = open(LogKind::Memory);
+    for peer in [N1, N2] {
+        node.call("add_peer", json!([peer.to_string()]));
+    }
+    node.set(json!({"term": 1}));
+    node.call("switch_to_leader", json!([]));
+    let before = node.field("now").as_u64().unwrap();
+
+    assert_eq!(node.call("run_as_leader", json!([])), json!(0));
+
+    let passed = node.field("now").as_u64().unwrap() - before;
+    assert!((5_000_000_000..6_000_000_000).contains(&passed), "{passed}");
+    let heartbeats = node.core.take_sent().len();
+    assert!(heartbeats > 90, "{heartbeats}");
+}
+
 #[test]
 fn injected_message_waits_for_a_turn() {
     let node = open(LogKind::Memory);

@@ -591,6 +591,51 @@ fn committed_addition_is_saved_and_handed_up() {
     assert_eq!(handed, [(EntryType::AddPeer, added.0.to_vec())]);
 }
 
+// What arrives and means nothing.
+
+#[test]
+fn message_that_cannot_be_decoded_is_counted_and_dropped() {
+    let mut rig = Rig::leader_in(3, MemoryLog::new());
+    let before = rig.view();
+    let inboxes = [
+        rig.node.subjects.append_entry.clone(),
+        rig.node.subjects.vote.clone(),
+        rig.node.vote_inbox.clone(),
+        rig.node.response_inbox.clone(),
+    ];
+
+    for inbox in &inboxes {
+        let sub = rig.inbox_of(inbox);
+        for len in [0, 3, 24, 26] {
+            let junk = bytes::Bytes::from(vec![1; len]);
+            rig.node.handle_message(sub, None, junk, rig.now);
+        }
+    }
+    rig.turn();
+
+    assert_eq!(rig.node.counters().messages_malformed, 16);
+    assert_eq!((rig.view(), rig.outputs()), (before, EMPTY));
+}
+
+#[test]
+fn message_for_a_subscription_that_is_no_more_is_dropped() {
+    let mut rig = Rig::follower_at(1, 1, MemoryLog::new());
+    rig.live(entry(N0, 1, 0, (1, 2), b"three"));
+    let sub = rig
+        .node
+        .catchup
+        .as_ref()
+        .map(|catchup| catchup.sub)
+        .unwrap();
+    rig.node.cancel_catchup();
+
+    let two = relayed(1, &entry(N0, 1, 0, (1, 1), b"two")).into_frame();
+    rig.node.handle_message(sub, None, two, rig.now);
+    rig.turn();
+
+    assert_eq!(rig.view().last, (1, 1));
+}
+
 // Failures.
 
 #[test]

@@ -10,23 +10,23 @@
 
 mod args;
 mod fields;
+mod log;
+mod queues;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::error::{CommitError, SendError};
-use super::input::{InboundEntry, InboundResponse, InboundVote, InboundVoteRequest};
+use super::input::InboundResponse;
 use super::output::SubscriptionKind;
 use super::{
-    AdjustError, CampaignError, Committed, Node, Origin, PauseError, Proposal, ProposeError, Role,
+    AdjustError, CampaignError, Committed, Node, Origin, PauseError, ProposeError, Role,
     StepDownError, SubscriptionId,
 };
 use crate::storage::StorageError;
 use crate::time::Instant;
-use crate::types::{Entry, Index, PeerId, Term};
-use crate::wire::{
-    AppendEntry, AppendEntryResponse, PeerState, Subject, VoteRequest, VoteResponse,
-};
+use crate::types::{Entry, Index, PeerId};
+use crate::wire::{AppendEntry, AppendEntryResponse, PeerState, Subject, VoteRequest};
 use args::{Args, hex};
 
 /// What a node keeps only for tests.
@@ -461,115 +461,6 @@ impl Node {
             }))
         };
         run().transpose()
-    }
-
-    /// The log, past the protocol.
-    fn call_log(&mut self, name: &str, args: &Args) -> Option<Outcome> {
-        let mut run = || -> Result<Option<Value>, CallError> {
-            Ok(Some(match name {
-                "store_to_wal" => {
-                    let ae = decoded(AppendEntry::decode(args.bytes(0)?))?;
-                    let stored = self.store(ae.head.term, ae.into_frame());
-                    stored.map_err(|e| CallError::Failed(e.to_string()))?.done()
-                }
-                "truncate_wal" => json!(self.cut_named(args.term(0)?, args.index(1)?)),
-                "reset_wal" => json!(self.cut_named(Term::ZERO, Index::ZERO)),
-                "cache_pending_entry" => {
-                    let ae = decoded(AppendEntry::decode(args.bytes(0)?))?;
-                    self.cache_pending(ae).done()
-                }
-                "wal_truncate" => {
-                    let (last, seq) = (args.index(0)?, self.durability.issue());
-                    self.log.truncate(last, seq)?.done()
-                }
-                "wal_compact" => {
-                    let (first, seq) = (args.index(0)?, self.durability.issue());
-                    self.log.compact(first, seq)?.done()
-                }
-                "wal_store" => {
-                    let (index, seq) = (self.log.state().last.next(), self.durability.issue());
-                    self.log.append(index, seq, args.bytes(0)?)?;
-                    json!(index.0)
-                }
-                _ => return Ok(None),
-            }))
-        };
-        run().transpose()
-    }
-
-    /// The server cuts below the commit too; a node only does so when a test tells it to.
-    fn cut_named(&mut self, term: Term, last: Index) -> bool {
-        self.commit = self.commit.min(last);
-        self.processed = self.processed.min(last);
-        self.applied = self.applied.min(last);
-        self.truncate(term, last, self.id)
-    }
-
-    /// The queues, item by item.
-    fn call_queue(&mut self, name: &str, args: &Args) -> Option<Outcome> {
-        match name {
-            "queue_push" => Some(self.push_named(args)),
-            "queue_drain" => Some(self.drain_named(args)),
-            _ => None,
-        }
-    }
-
-    /// `[queue, message, reply]`; for `prop` `[queue, data, term, reply]`, for `apply` `[queue]`.
-    fn push_named(&mut self, args: &Args) -> Outcome {
-        let queue = args.text(0)?;
-        match queue.as_str() {
-            "prop" => {
-                let entry = Entry::normal(args.bytes(1)?);
-                let (term, reply) = (args.term(2)?, args.subject(3)?);
-                self.proposals.push(Proposal { term, entry, reply });
-            }
-            "entry" => {
-                let message = decoded(AppendEntry::decode(args.bytes(1)?))?;
-                let (origin, reply) = (Origin::Live, args.subject(2)?);
-                self.entry_queue.push_back(InboundEntry {
-                    origin,
-                    reply,
-                    message,
-                });
-            }
-            "resp" => {
-                let message = decoded(AppendEntryResponse::decode(&args.bytes(1)?))?;
-                let reply = args.subject(2)?;
-                self.responses.push_back(InboundResponse { reply, message });
-            }
-            "reqs" => {
-                let message = decoded(VoteRequest::decode(&args.bytes(1)?))?;
-                let reply = args.subject(2)?;
-                self.vote_requests
-                    .push_back(InboundVoteRequest { reply, message });
-            }
-            "votes" => {
-                let message = decoded(VoteResponse::decode(&args.bytes(1)?))?;
-                self.vote_responses.push_back(InboundVote { message });
-            }
-            "apply" => self.apply.push_nil_guard(),
-            _ => return Err(CallError::Unknown(queue)),
-        }
-        DONE
-    }
-
-    /// Empties a queue; a proposal as its term and data, anything else as its place.
-    fn drain_named(&mut self, args: &Args) -> Outcome {
-        let queue = args.text(0)?;
-        let places = |len: usize| (0..len).map(Value::from).collect::<Value>();
-        Ok(match queue.as_str() {
-            "prop" => {
-                let proposals = self.proposals.drain(..);
-                let shown = |p: Proposal| json!({"term": p.term.0, "data": hex(&p.entry.data)});
-                proposals.map(shown).collect()
-            }
-            "entry" => places(self.entry_queue.drain(..).count()),
-            "resp" => places(self.responses.drain(..).count()),
-            "reqs" => places(self.vote_requests.drain(..).count()),
-            "votes" => places(self.vote_responses.drain(..).count()),
-            "apply" => places(self.take_applied(usize::MAX, usize::MAX).len()),
-            _ => return Err(CallError::Unknown(queue)),
-        })
     }
 
     /// Processes an append entry at once (server: `processAppendEntry`).

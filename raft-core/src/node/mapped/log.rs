@@ -1,0 +1,114 @@
+//! The log of a node, past the protocol: stored to, cut and broken by a test.
+#![expect(
+    clippy::unit_arg,
+    reason = "a method without a result is one line of the table too"
+)]
+
+use std::io;
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::args::Args;
+use super::{CallError, Done, Node, Outcome, decoded};
+use crate::storage::{
+    LoadError, Log, LogKind, LogState, LogWrite, MemoryLog, StorageError, WriteSeq,
+};
+use crate::types::{Index, Term};
+use crate::wire::AppendEntry;
+
+impl Node {
+    /// The log, past the protocol.
+    pub(super) fn call_log(&mut self, name: &str, args: &Args) -> Option<Outcome> {
+        let mut run = || -> Result<Option<Value>, CallError> {
+            Ok(Some(match name {
+                "store_to_wal" => {
+                    let ae = decoded(AppendEntry::decode(args.bytes(0)?))?;
+                    let stored = self.store(ae.head.term, ae.into_frame());
+                    stored.map_err(|e| CallError::Failed(e.to_string()))?.done()
+                }
+                "truncate_wal" => json!(self.cut_named(args.term(0)?, args.index(1)?)),
+                "reset_wal" => json!(self.cut_named(Term::ZERO, Index::ZERO)),
+                "cache_pending_entry" => {
+                    let ae = decoded(AppendEntry::decode(args.bytes(0)?))?;
+                    self.cache_pending(ae).done()
+                }
+                "wal_truncate" => {
+                    let (last, seq) = (args.index(0)?, self.durability.issue());
+                    self.log.truncate(last, seq)?.done()
+                }
+                "wal_compact" => {
+                    let (first, seq) = (args.index(0)?, self.durability.issue());
+                    self.log.compact(first, seq)?.done()
+                }
+                "wal_fail_truncate" => self.fail_truncate_named().done(),
+                "wal_store" => {
+                    let (index, seq) = (self.log.state().last.next(), self.durability.issue());
+                    self.log.append(index, seq, args.bytes(0)?)?;
+                    json!(index.0)
+                }
+                _ => return Ok(None),
+            }))
+        };
+        run().transpose()
+    }
+
+    /// The server cuts below the commit too; a node only does so when a test tells it to.
+    fn cut_named(&mut self, term: Term, last: Index) -> bool {
+        self.commit = self.commit.min(last);
+        self.processed = self.processed.min(last);
+        self.applied = self.applied.min(last);
+        self.truncate(term, last, self.id)
+    }
+
+    fn fail_truncate_named(&mut self) {
+        let log = std::mem::replace(&mut self.log, Box::new(MemoryLog::new()));
+        self.log = Box::new(FailsToTruncate(log));
+    }
+}
+
+/// A log that can do everything but be cut.
+struct FailsToTruncate(Box<dyn Log>);
+
+impl Log for FailsToTruncate {
+    fn kind(&self) -> LogKind {
+        self.0.kind()
+    }
+
+    fn state(&self) -> LogState {
+        self.0.state()
+    }
+
+    fn append(&mut self, index: Index, seq: WriteSeq, frame: Bytes) -> Result<(), StorageError> {
+        self.0.append(index, seq, frame)
+    }
+
+    fn load(&self, index: Index) -> Result<Bytes, LoadError> {
+        self.0.load(index)
+    }
+
+    fn truncate(&mut self, _: Index, _: WriteSeq) -> Result<(), StorageError> {
+        Err(StorageError::Io {
+            operation: "truncate",
+            path: PathBuf::new(),
+            source: io::Error::other("test: truncate always fails"),
+        })
+    }
+
+    fn compact(&mut self, first: Index, seq: WriteSeq) -> Result<(), StorageError> {
+        self.0.compact(first, seq)
+    }
+
+    fn take_writes(&mut self) -> Vec<LogWrite> {
+        self.0.take_writes()
+    }
+
+    fn handle_written(&mut self, seq: WriteSeq) {
+        self.0.handle_written(seq);
+    }
+
+    fn close(&mut self) {
+        self.0.close();
+    }
+}
