@@ -292,7 +292,10 @@ test_rust() {
     run_cargo test --workspace --exclude natsraft-bindings --all-features --target-dir target \
         --no-fail-fast 2>&1 |
         tee "$results/cargo.log"
-    judge cargo "$results/cargo.log" | tee "$results/2-cargo.closing"
+    {
+        grep '^test result: ' "$results/cargo.log" | tail -n 1
+        judge cargo "$results/cargo.log"
+    } | tee "$results/2-cargo.closing"
 }
 
 test_c() {
@@ -323,7 +326,7 @@ test_dotnet() {
     say "dotnet test"
     dotnet_build NatsRaft.slnx
     run_suite suite
-    judge trx "$results/suite.trx" "$suite_exit" | tee "$results/4-dotnet.closing"
+    judged suite trx | tee "$results/4-dotnet.closing"
 }
 
 # The boundary tests again, under a collector that compacts all the time: in processes of their
@@ -331,12 +334,11 @@ test_dotnet() {
 stress_dotnet() {
     say "dotnet test under stress: small generation 0"
     DOTNET_GCgen0size=10000 run_suite stress-small --filter "FullyQualifiedName~.Boundary."
-    judge stress "$results/stress-small.trx" "$suite_exit" | tee "$results/5-stress-small.closing"
+    judged stress-small stress | tee "$results/5-stress-small.closing"
     say "dotnet test under stress: server collector"
     DOTNET_gcServer=1 DOTNET_GCgen0size=40000 \
         run_suite stress-server --filter "FullyQualifiedName~.Boundary."
-    judge stress "$results/stress-server.trx" "$suite_exit" |
-        tee "$results/6-stress-server.closing"
+    judged stress-server stress | tee "$results/6-stress-server.closing"
 }
 
 # run_suite NAME [OPTIONS]: the exit code goes to suite_exit; the judge has the last word.
@@ -344,7 +346,16 @@ run_suite() {
     suite_exit=0
     timeout 900 dotnet test "$tests_project" -c Release --no-build \
         --logger "trx;LogFileName=$1.trx" --results-directory "$results" \
-        --blame-hang-timeout 5m --blame-hang-dump-type mini "${@:2}" || suite_exit=$?
+        --blame-hang-timeout 5m --blame-hang-dump-type mini "${@:2}" 2>&1 |
+        tee "$results/$1.log" || suite_exit=$?
+}
+
+# judged NAME KIND: the closing line of dotnet, then ours.
+judged() {
+    grep -E '^(Passed|Failed)!' "$results/$1.log" || true
+    local verdict
+    verdict=$(judge "$2" "$results/$1.trx" "$suite_exit")
+    echo "$1: $verdict"
 }
 
 judge() { target/debug/judge "$@"; }

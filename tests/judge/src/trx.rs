@@ -47,7 +47,7 @@ pub(crate) fn judge(file: &Path, exit_code: &str, extent: Extent) -> Verdict {
     let minimum = Minimum::load()?;
     let line = run.verdict(exit_code, extent, &minimum)?;
     Ok(match extent {
-        Extent::Whole => format!("{}{line}", run.slowest(10)),
+        Extent::Whole => format!("{line}\n{}", run.slowest(10)),
         Extent::Filtered => line,
     })
 }
@@ -170,7 +170,7 @@ impl Run {
             .iter()
             .take(count)
             .map(|(name, time)| format!("  {time} {name}\n"));
-        format!("slowest tests:\n{}", lines.collect::<String>())
+        format!("slowest tests:\n{}", lines.collect::<String>().trim_end())
     }
 }
 
