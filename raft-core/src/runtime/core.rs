@@ -1,7 +1,7 @@
 //! What all threads of a runtime share, and who holds which group.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::clock::{Clock, seed_from_os};
@@ -10,6 +10,7 @@ use super::link::{Activity, Control, Link};
 use super::logs::{LogLevel, LogQueue, LogRecord};
 use super::metrics::{Counted, ShardCounted};
 use super::ready::{self, Entry as ReadyEntry, ReadyList};
+use super::spin::Spin;
 use super::{RuntimeConfig, StartError};
 use crate::config::Timing;
 use crate::rng::Rng;
@@ -32,8 +33,7 @@ pub(crate) struct Core {
     /// One `advance` at a time.
     pub(super) advancing: Mutex<()>,
     shut: AtomicBool,
-    /// When a poll last returned events, for the next one to decide whether to spin.
-    pub(super) polled_at: AtomicU64,
+    pub(super) poll_spin: Spin,
 }
 
 /// What concerns every node of the runtime, those still to come included.
@@ -58,8 +58,10 @@ impl Core {
     pub(super) fn new(config: RuntimeConfig) -> Arc<Self> {
         let activity = Arc::new(Activity::default());
         let shards = config.shards;
+        let clock = Clock::new(config.clock);
+        let poll_spin = Spin::new(config.poll_spin, &clock);
         Arc::new(Self {
-            clock: Clock::new(config.clock),
+            clock,
             links: (0..shards)
                 .map(|_| Link::new(Arc::clone(&activity)))
                 .collect(),
@@ -78,7 +80,7 @@ impl Core {
             }),
             advancing: Mutex::new(()),
             shut: AtomicBool::new(false),
-            polled_at: AtomicU64::new(0),
+            poll_spin,
             config,
         })
     }

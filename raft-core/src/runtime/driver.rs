@@ -11,6 +11,7 @@ use super::link::{Control, Inbox, Link};
 use super::logs::{LogLevel, LogRecord};
 use super::loopback::{Hub, Member, Router, Sender};
 use super::metrics::ShardCounted;
+use super::spin::Spin;
 use crate::node::{Output, SubscriptionId};
 use crate::shard::{Delivery, Event, Shard, SlotId, SyncBatch};
 use crate::time::Instant;
@@ -20,9 +21,8 @@ use crate::wire::Subject;
 /// rest of the world.
 const TURNS_PER_LOOK: usize = 32;
 
-/// How long the shard looks for news before it sleeps, after it had some. A sleep and a wake-up
-/// cost more than a commit among local nodes.
-const SPIN: Duration = Duration::from_micros(20);
+/// How long the shard looks for news before it sleeps, while news come densely.
+const SPIN: Duration = Duration::from_micros(100);
 
 /// What runs on a shard's thread.
 pub(super) struct Driver {
@@ -42,6 +42,7 @@ pub(super) struct Driver {
     /// Who waits for its node to be in place.
     inserted: Vec<SyncSender<()>>,
     shutting_down: bool,
+    spin: Spin,
 }
 
 /// A node as its thread knows it.
@@ -58,6 +59,7 @@ impl Driver {
         link: Arc<Link>,
         counted: Arc<ShardCounted>,
     ) -> Self {
+        let spin = Spin::new(SPIN, &core.clock);
         Self {
             core,
             number,
@@ -71,48 +73,45 @@ impl Driver {
             inbox: Inbox::default(),
             inserted: Vec::new(),
             shutting_down: false,
+            spin,
         }
     }
 
     /// Runs until the runtime is shut down and the last node has left.
     pub(super) async fn run(mut self) {
         while !(self.shutting_down && self.shard.is_empty()) {
-            if self.round() || self.spin() {
+            if self.round() {
                 continue;
             }
             let deadline = self.shard.next_deadline();
-            let now = self.core.clock.now();
-            if deadline.is_some_and(|at| at <= now) || !self.link.fall_asleep(deadline) {
+            let clock = &self.core.clock;
+            let left = deadline.map_or(Duration::MAX, |at| at.since(clock.now()));
+            if left.is_zero() {
                 continue;
             }
-            match deadline {
-                Some(at) if !self.core.clock.is_manual() => {
-                    // The time being up is as good a reason to wake as the bell.
-                    let _ = tokio::time::timeout(at.since(now), self.link.rung()).await;
-                }
-                _ => self.link.rung().await,
+            if !self.spin.begin(clock, left, || self.link.is_filled()) {
+                self.sleep(deadline).await;
             }
-            self.link.wake_up();
+            if self.link.is_filled() {
+                self.spin.end(&self.core.clock);
+            }
         }
     }
 
-    /// Looks for news for a little while; whether there is some.
-    fn spin(&self) -> bool {
-        if self.core.clock.is_manual() {
-            return false;
+    /// Sleeps until somebody rings or the deadline has come.
+    async fn sleep(&self, deadline: Option<Instant>) {
+        if !self.link.fall_asleep(deadline) {
+            return;
         }
-        let until = self.core.clock.now().after(SPIN);
-        loop {
-            for _ in 0..64 {
-                if self.link.is_filled() {
-                    return true;
-                }
-                std::hint::spin_loop();
+        match deadline {
+            Some(at) if !self.core.clock.is_manual() => {
+                let left = at.since(self.core.clock.now());
+                // The time being up is as good a reason to wake as the bell.
+                let _ = tokio::time::timeout(left, self.link.rung()).await;
             }
-            if self.core.clock.now() >= until {
-                return false;
-            }
+            _ => self.link.rung().await,
         }
+        self.link.wake_up();
     }
 
     /// Takes what arrived and turns until all is quiet or it is time to look again; whether

@@ -167,6 +167,8 @@ impl Link {
 #[derive(Debug, Default)]
 pub(crate) struct Activity {
     count: AtomicUsize,
+    /// Somebody waits for rest: only then is the bell worth a system call.
+    waited_for: AtomicBool,
     lock: Mutex<()>,
     rest: Condvar,
 }
@@ -177,18 +179,22 @@ impl Activity {
     }
 
     pub(crate) fn leave(&self) {
-        if self.count.fetch_sub(1, Ordering::SeqCst) == 1 {
+        let last = self.count.fetch_sub(1, Ordering::SeqCst) == 1;
+        if last && self.waited_for.load(Ordering::SeqCst) {
             let _lock = lock(&self.lock);
             self.rest.notify_all();
         }
     }
 
-    /// Waits for rest; what is still moving after `patience`.
+    /// Waits for rest, one thread at a time; what is still moving after `patience`.
     pub(crate) fn wait(&self, patience: Duration) -> Result<(), usize> {
+        // Set before the count is read: who leaves last either sees it or is seen to have left.
+        self.waited_for.store(true, Ordering::SeqCst);
         let state = lock(&self.lock);
         let moving = |(): &mut ()| self.count.load(Ordering::SeqCst) != 0;
         let waited = self.rest.wait_timeout_while(state, patience, moving);
         drop(waited.unwrap_or_else(PoisonError::into_inner));
+        self.waited_for.store(false, Ordering::SeqCst);
         match self.count.load(Ordering::SeqCst) {
             0 => Ok(()),
             moving => Err(moving),

@@ -25,6 +25,7 @@ mod loopback;
 mod metrics;
 mod pattern;
 pub mod ready;
+mod spin;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -61,9 +62,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Steps without the clock moving after which [`Runtime::advance`] gives up.
 const STANDSTILLS_MAX: u32 = 10_000;
-
-/// A poll spins before it sleeps only if the last events are not older than this.
-const DENSE: Duration = Duration::from_millis(1);
 
 /// How a node's messages travel.
 #[derive(Clone, Debug)]
@@ -309,39 +307,21 @@ impl Runtime {
             Some(Duration::ZERO) => Wait::No,
             Some(time) => Wait::For(time),
         };
-        if !matches!(wait, Wait::No) {
-            self.spin(timeout);
-        }
-        let taken = self.core.ready.poll(wait, out)?;
-        if taken > 0 {
-            add(&self.core.counted.poll_wakes, 1);
-            self.core
-                .polled_at
-                .store(self.core.clock.now().as_nanos(), Ordering::Relaxed);
-        }
-        Ok(taken)
-    }
-
-    /// Looks for events for a little while, if the last ones are recent.
-    fn spin(&self, timeout: Option<Duration>) {
         let Core {
             ready,
             clock,
-            config,
-            polled_at,
+            poll_spin,
             ..
         } = &*self.core;
-        let spin = timeout.unwrap_or(Duration::MAX).min(config.poll_spin);
-        let start = clock.now();
-        let last = Instant::from_nanos(polled_at.load(Ordering::Relaxed));
-        if clock.is_manual() || start.since(last) > DENSE {
-            return;
+        if !matches!(wait, Wait::No) {
+            poll_spin.begin(clock, timeout.unwrap_or(Duration::MAX), || ready.has_news());
         }
-        while !ready.has_news() && clock.now().since(start) < spin {
-            for _ in 0..32 {
-                std::hint::spin_loop();
-            }
+        let taken = ready.poll(wait, out)?;
+        if taken > 0 {
+            add(&self.core.counted.poll_wakes, 1);
+            poll_spin.end(clock);
         }
+        Ok(taken)
     }
 
     /// Makes a blocked [`Runtime::poll_ready`] return zero events.
