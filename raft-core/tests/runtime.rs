@@ -489,3 +489,36 @@ fn inject_and_tap_reach_what_nodes_reach() {
     );
     assert!(seen.iter().all(|message| message.subject == "$NRG.AE.TEST"));
 }
+
+#[cfg(feature = "testing")]
+#[test]
+fn node_that_panics_is_closed_and_reported_and_the_group_goes_on() {
+    let mut group = Group::new(LogKind::Memory, 1);
+    let leader = group.elect();
+
+    let outcome = leader.with_node(|_| -> () { panic!("for the test") });
+    assert!(outcome.is_err());
+    assert!(leader.wait_stopped(Some(Duration::from_secs(10))));
+
+    assert_eq!(leader.fault().as_deref(), Some("for the test"));
+    assert!(leader.is_closed());
+    assert_eq!(leader.status().role, Role::Closed);
+    assert_eq!(
+        leader.propose(Term(1), Bytes::new()),
+        Err(ProposeError::Closed)
+    );
+    let mut events = [Ready::default(); 16];
+    let count = group
+        .runtime
+        .poll_ready(Some(Duration::ZERO), &mut events)
+        .unwrap();
+    let mask = events[..count]
+        .iter()
+        .find(|event| event.token == leader.token())
+        .unwrap()
+        .mask;
+    let both = ready::FAULT | ready::STOPPED;
+    assert_eq!(mask & both, both);
+    group.nodes.retain(|node| node.token() != leader.token());
+    assert_ne!(group.elect().peer_id(), leader.peer_id());
+}

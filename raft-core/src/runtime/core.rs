@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::clock::{Clock, seed_from_os};
-use super::handle::NodeInner;
+use super::hosted::NodeInner;
 use super::link::{Activity, Control, Link};
 use super::logs::{LogLevel, LogQueue, LogRecord};
 use super::metrics::{Counted, ShardCounted};

@@ -5,7 +5,7 @@ use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use super::core::Core;
-use super::handle::NodeInner;
+use super::hosted::NodeInner;
 use super::io::IoThread;
 use super::link::{Control, Inbox, Link};
 use super::logs::{LogLevel, LogRecord};

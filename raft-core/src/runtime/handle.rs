@@ -1,23 +1,19 @@
 //! What an application holds of a node.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::Transport;
-use super::core::Core;
-use super::link::Link;
-use super::loopback::PeerLink;
+use super::hosted::NodeInner;
 use super::metrics::add;
-use super::ready::{Entry as ReadyEntry, STOPPED};
 use crate::config::SyncPolicy;
 use crate::node::{
     AdjustError, CampaignError, Committed, LeadChange, Node, NodeStatus, PauseError, PeerStatus,
     Proposal, ProposeError, Role, StepDownError,
 };
-use crate::shard::{Slot, lock};
+#[cfg(feature = "testing")]
+use crate::shard::Faulted;
 use crate::storage::StorageError;
 use crate::types::{Entry, EntryType, GroupName, Index, PeerId, Term};
 
@@ -36,118 +32,6 @@ const HEALTH_CHECK_EVERY: Duration = Duration::from_millis(1);
 /// are read without it. Once the node has stopped, commands are refused and readings stay.
 #[derive(Clone, Debug)]
 pub struct NodeHandle(pub(super) Arc<NodeInner>);
-
-/// A node with everything around it in a runtime.
-pub(crate) struct NodeInner {
-    pub(super) core: Arc<Core>,
-    pub(super) link: Arc<Link>,
-    pub(super) slot: Arc<Slot>,
-    pub(super) peer_id: PeerId,
-    pub(super) group: GroupName,
-    pub(super) token: u64,
-    pub(super) created: u64,
-    pub(super) transport: Transport,
-    pub(super) peer: Arc<PeerLink>,
-    ready: Arc<ReadyEntry>,
-    deleted: AtomicBool,
-    stopped: Mutex<bool>,
-    stopped_changed: Condvar,
-}
-
-/// What a node is in its runtime, for [`NodeInner::new`].
-pub(super) struct Identity {
-    pub(super) peer_id: PeerId,
-    pub(super) group: GroupName,
-    pub(super) token: u64,
-}
-
-impl std::fmt::Debug for NodeInner {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Node")
-            .field("peer_id", &self.peer_id)
-            .field("group", &self.group)
-            .field("token", &self.token)
-            .finish_non_exhaustive()
-    }
-}
-
-impl NodeInner {
-    pub(super) fn new(
-        core: &Arc<Core>,
-        link: &Arc<Link>,
-        slot: Arc<Slot>,
-        identity: Identity,
-        transport: Transport,
-    ) -> Arc<Self> {
-        let Identity {
-            peer_id,
-            group,
-            token,
-        } = identity;
-        let peer = transport.hub().peer(peer_id);
-        Arc::new(Self {
-            core: Arc::clone(core),
-            link: Arc::clone(link),
-            slot,
-            peer_id,
-            group,
-            token,
-            created: core.clock.unix_nanos(core.clock.now()),
-            transport,
-            peer,
-            ready: ReadyEntry::new(token),
-            deleted: AtomicBool::new(false),
-            stopped: Mutex::new(false),
-            stopped_changed: Condvar::new(),
-        })
-    }
-
-    /// What it is registered under.
-    pub(super) fn key(&self) -> (PeerId, GroupName) {
-        (self.peer_id, self.group.clone())
-    }
-
-    /// Tells the host.
-    pub(super) fn raise(&self, bits: u32) {
-        self.core.ready.raise(&self.ready, bits);
-    }
-
-    /// The node has left its shard.
-    pub(super) fn ended(self: &Arc<Self>) {
-        self.core.unregister(self);
-        self.core.counted.groups.fetch_sub(1, Ordering::Relaxed);
-        self.core.ready.raise_last(&self.ready, STOPPED);
-        *lock(&self.stopped) = true;
-        self.stopped_changed.notify_all();
-    }
-
-    /// Runs a command and lets the shard see what came of it; none if the node has failed.
-    fn command<R>(&self, run: impl FnOnce(&mut Node) -> R) -> Option<R> {
-        let (result, after) = self.slot.command(run).ok()?;
-        self.raise(after.signals);
-        self.link.touch(&self.slot);
-        Some(result)
-    }
-
-    pub(super) fn stop(&self) {
-        // A node that failed has left, or is about to.
-        let _ = self.command(Node::stop);
-    }
-
-    pub(super) fn thaw(&self) {
-        self.slot.thaw();
-        let slot = self.slot.id();
-        self.link.push(|inbox| inbox.touched.push(slot));
-    }
-
-    /// Sets something in the node that concerns the runtime as a whole.
-    pub(super) fn adjust(&self, run: impl FnOnce(&mut Node)) {
-        // Frozen or failed nodes are adjusted like the others: nothing here waits for a thaw.
-        if self.slot.inspect(run).is_ok() {
-            self.link.touch(&self.slot);
-        }
-    }
-}
 
 /// Identity and readings without a lock.
 impl NodeHandle {
@@ -303,11 +187,10 @@ impl NodeHandle {
         let outcome = inner
             .slot
             .command_after_proposals(|node| node.propose_batch(term, entries));
-        let Ok((outcome, after)) = outcome else {
+        let Some(outcome) = inner.pass_on(outcome) else {
             add(&inner.core.counted.proposals_refused, 1);
             return Err(ProposeError::Closed);
         };
-        inner.raise(after.signals);
         inner.link.touch(&inner.slot);
         outcome
     }
@@ -333,10 +216,7 @@ impl NodeHandle {
         let taken = inner
             .slot
             .command(|node| node.take_applied(max_entries, max_bytes));
-        let Ok((taken, after)) = taken else {
-            return Vec::new();
-        };
-        inner.raise(after.signals);
+        let taken = inner.pass_on(taken).unwrap_or_default();
         add(&inner.core.counted.applied, taken.len() as u64);
         taken
     }
@@ -356,10 +236,9 @@ impl NodeHandle {
             let freed = node.processed(index, applied, now);
             (freed, node.wants_turn())
         });
-        let Ok(((freed, wants_turn), after)) = outcome else {
+        let Some((freed, wants_turn)) = self.0.pass_on(outcome) else {
             return (0, 0);
         };
-        self.0.raise(after.signals);
         // It only moves marks: the shard need not look, unless there is something else to do.
         if wants_turn {
             self.0.link.touch(&self.0.slot);
@@ -370,7 +249,8 @@ impl NodeHandle {
     /// The newest change of leadership not taken yet.
     #[must_use]
     pub fn take_lead_change(&self) -> Option<LeadChange> {
-        self.0.slot.command(Node::take_lead_change).ok()?.0
+        self.0
+            .pass_on(self.0.slot.command(Node::take_lead_change))?
     }
 
     /// Holds committed entries back until [`NodeHandle::resume_apply`].
@@ -528,19 +408,7 @@ impl NodeHandle {
 
     /// Waits until the node has left its shard; false when the time is up.
     pub fn wait_stopped(&self, timeout: Option<Duration>) -> bool {
-        let stopped = lock(&self.0.stopped);
-        let changed = &self.0.stopped_changed;
-        let running = |stopped: &mut bool| !*stopped;
-        match timeout {
-            None => {
-                let stopped = changed.wait_while(stopped, running);
-                *stopped.unwrap_or_else(PoisonError::into_inner)
-            }
-            Some(timeout) => {
-                let waited = changed.wait_timeout_while(stopped, timeout, running);
-                *waited.unwrap_or_else(PoisonError::into_inner).0
-            }
-        }
+        self.0.wait_stopped(timeout)
     }
 
     /// Stops the node, waits for it and removes its folder. Blocks on the disk. Until it returns
@@ -550,24 +418,13 @@ impl NodeHandle {
     /// [`StorageError::Io`]; [`StorageError::Closed`] when the node had stopped before and its
     /// group is in other hands by now.
     pub fn delete(&self) -> Result<(), StorageError> {
-        let Self(inner) = self;
-        if !inner.core.hold_for_deletion(inner) {
-            return Err(StorageError::Closed);
-        }
-        self.stop();
-        self.wait_stopped(None);
-        let outcome = lock(inner.slot.store()).delete();
-        if outcome.is_ok() {
-            inner.deleted.store(true, Ordering::Release);
-        }
-        inner.core.release(&inner.key());
-        outcome
+        self.0.delete()
     }
 
     /// Whether [`NodeHandle::delete`] has removed the folder.
     #[must_use]
     pub fn is_deleted(&self) -> bool {
-        self.0.deleted.load(Ordering::Acquire)
+        self.0.is_deleted()
     }
 }
 
@@ -587,14 +444,10 @@ impl NodeHandle {
     /// Runs a test call on the node, frozen or not.
     ///
     /// # Errors
-    /// [`Faulted`](crate::shard::Faulted) when the node has failed.
+    /// [`Faulted`] when the node has failed.
     #[cfg(feature = "testing")]
-    pub fn with_node<R>(
-        &self,
-        run: impl FnOnce(&mut Node) -> R,
-    ) -> Result<R, crate::shard::Faulted> {
-        let (result, after) = self.0.slot.inspect(run)?;
-        self.0.raise(after.signals);
+    pub fn with_node<R>(&self, run: impl FnOnce(&mut Node) -> R) -> Result<R, Faulted> {
+        let result = self.0.pass_on(self.0.slot.inspect(run)).ok_or(Faulted)?;
         self.0.link.touch(&self.0.slot);
         Ok(result)
     }

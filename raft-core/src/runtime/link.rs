@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::handle::NodeInner;
+use super::hosted::NodeInner;
 use crate::shard::{Delivery, SlotId, SyncDone, lock};
 use crate::time::Instant;
 

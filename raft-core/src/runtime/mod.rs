@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | [`ready`] | which nodes have something for their host |
 //! | `handle` | what the host holds of a node |
+//! | `hosted` | a node with everything its runtime keeps around it |
 //! | `core` | what all threads share, who holds which group |
 //! | `driver` | the loop of a shard's thread |
 //! | `link` | the way into a shard from other threads |
@@ -18,6 +19,7 @@ mod config;
 mod core;
 mod driver;
 mod handle;
+mod hosted;
 mod io;
 mod link;
 mod logs;
@@ -51,7 +53,7 @@ use crate::time::Instant;
 use crate::types::PeerId;
 use crate::wire::PeerState;
 use driver::Driver;
-use handle::{Identity, NodeInner};
+use hosted::{Identity, NodeInner};
 use link::Control;
 use loopback::Hub;
 use metrics::add;

@@ -98,6 +98,8 @@ struct Cell {
     synced: Option<Synced>,
     counters: Counters,
     leads: bool,
+    /// Its code panicked, and the host was told.
+    failed: bool,
 }
 
 /// Where a node's writes are.
@@ -179,6 +181,7 @@ impl Shard {
             synced: None,
             counters: Counters::default(),
             leads: false,
+            failed: false,
         };
         if let Some(place) = self.cells.get_mut(index as usize) {
             *place = Some(cell);
@@ -327,6 +330,8 @@ impl Shard {
         };
         if let Err(payload) = outcome {
             slot.poison(payload);
+        }
+        if slot.fault().is_some() && !std::mem::replace(&mut cell.failed, true) {
             disk.waits = false;
             out.events.push_back(Event::Signals {
                 slot: id,
