@@ -89,6 +89,33 @@ fn first_message_of_a_leader_is_answered_once_its_term_is_durable() {
     assert_eq!(rig.lead_change(), Some((false, 4)));
 }
 
+/// It may have voted in that term otherwise after a restart.
+#[test]
+fn later_term_of_the_same_leader_is_saved_before_it_is_answered() {
+    let mut rig = Rig::follower_at(1, 1, MemoryLog::new());
+
+    rig.live(entry(N0, 2, 0, (1, 1), b""));
+
+    assert_eq!(rig.outputs(), EMPTY);
+    assert_eq!(
+        rig.node.take_writes().unwrap().term_vote.unwrap().term,
+        Term(2)
+    );
+}
+
+/// Two answers to one inbox come in the order they were made.
+#[test]
+fn refusal_does_not_overtake_an_acknowledgement_that_waits() {
+    let mut rig = Rig::follower_at(5, 1, DiskLog::new());
+    rig.live(entry(N0, 5, 0, (5, 1), b"two"));
+
+    rig.live(entry(N1, 4, 0, (4, 1), b"old"));
+
+    assert_eq!(rig.outputs(), EMPTY);
+    rig.sync();
+    assert_eq!(rig.outputs(), [accepted(5, 2), refused(5, 2)]);
+}
+
 #[test]
 fn stale_leader_is_told_the_term_and_changes_nothing() {
     let mut rig = Rig::follower_at(5, 2, MemoryLog::new());
@@ -358,6 +385,28 @@ fn acknowledgement_that_waits_for_its_sync_dies_with_its_entry() {
     assert_eq!(rig.outputs(), [accepted(1, 2), accepted(1, 2)]);
 }
 
+/// Until the cut is durable, a restart finds what was cut.
+#[test]
+fn answer_after_a_cut_waits_for_the_cut() {
+    let mut rig = Rig::follower_at(1, 4, DiskLog::new());
+
+    rig.live(entry(N0, 1, 0, (1, 2), b""));
+
+    assert_eq!(rig.outputs(), EMPTY);
+    rig.sync();
+    assert_eq!(rig.outputs(), [accepted(1, 2)]);
+}
+
+#[test]
+fn cut_entries_leave_the_cache() {
+    let mut rig = Rig::follower_at(1, 4, MemoryLog::new());
+
+    rig.live(entry(N0, 1, 0, (1, 2), b""));
+
+    let cached: Vec<u64> = rig.node.pending.keys().map(|index| index.0).collect();
+    assert_eq!(cached, [1, 2]);
+}
+
 /// The old entry's write may be durable while its replacement's is not.
 #[test]
 fn replaced_entry_is_acknowledged_by_its_own_write_alone() {
@@ -422,6 +471,7 @@ fn catch_up_that_commits_nothing_is_not_announced() {
     assert_eq!(rig.view(), following(1, (1, 3), 0));
 }
 
+/// It would cut what came later.
 #[test]
 fn message_of_an_inbox_that_is_not_ours_any_more_is_dropped() {
     let mut rig = Rig::follower_at(1, 1, MemoryLog::new());
@@ -429,13 +479,13 @@ fn message_of_an_inbox_that_is_not_ours_any_more_is_dropped() {
     let inbox = rig.catchup();
     let two = entry(N0, 1, 0, (1, 1), b"two");
     rig.receive(relayed(1, &two), inbox);
-    rig.live(entry(N0, 1, 0, (1, 2), b""));
+    rig.live(entry(N0, 1, 0, (1, 2), b"three"));
     rig.outputs();
 
     rig.receive(relayed(1, &two), inbox);
     rig.receive(two, inbox);
 
-    assert_eq!(rig.view(), following(1, (1, 2), 0));
+    assert_eq!(rig.view(), following(1, (1, 3), 0));
     assert_eq!(rig.outputs(), EMPTY);
 }
 
@@ -484,6 +534,26 @@ fn stalled_catch_up_is_asked_for_again_on_a_new_inbox() {
     let out = rig.outputs();
     assert!(matches!(&out[..], [Out::Unsubscribe(old), Out::Subscribe(new), _] if old != new));
     assert_eq!(out[2], wants(1, 1));
+}
+
+/// The reference forgets the guard with the catch-up it was owed for.
+#[test]
+fn application_told_of_a_stalled_catch_up_is_told_of_the_end_of_its_successor() {
+    let mut rig = Rig::follower_at(1, 1, MemoryLog::new());
+    rig.live(entry(N0, 1, 1, (1, 3), b"four"));
+    let inbox = rig.catchup();
+    rig.receive(relayed(1, &entry(N0, 1, 1, (1, 1), b"two")), inbox);
+    assert_eq!(indexes(&rig.applied()), [u64::MAX, 1]);
+    rig.live(entry(N0, 1, 1, (1, 3), b""));
+    rig.pass(2_001);
+    rig.live(entry(N0, 1, 1, (1, 3), b""));
+    assert_ne!(rig.catchup(), inbox);
+
+    let inbox = rig.catchup();
+    rig.receive(relayed(1, &entry(N0, 1, 1, (1, 2), b"three")), inbox);
+    rig.live(entry(N0, 1, 1, (1, 3), b""));
+
+    assert_eq!(indexes(&rig.applied()), [0]);
 }
 
 #[test]
@@ -589,6 +659,52 @@ fn committed_addition_is_saved_and_handed_up() {
         .map(|e| (e.kind, e.data.to_vec()))
         .collect();
     assert_eq!(handed, [(EntryType::AddPeer, added.0.to_vec())]);
+}
+
+/// The entry that appends one change may commit the one before it.
+#[test]
+fn committing_a_change_leaves_a_later_one_pending() {
+    let (first, second) = (PeerId(*b"cnrtt3eg"), PeerId(*b"bkCGheKT"));
+    let mut rig = Rig::follower_at(1, 1, MemoryLog::new());
+    let add = |peer| Entry::about(EntryType::AddPeer, peer);
+    rig.live(special(N0, 1, 0, (1, 1), add(first)));
+
+    rig.live(special(N0, 1, 2, (1, 2), add(second)));
+
+    assert_eq!(rig.view().commit, 2);
+    let pending = rig.node.membership_change.unwrap();
+    assert_eq!((pending.index, pending.peer), (Index(3), second));
+    rig.live(entry(N1, 2, 2, (1, 2), b""));
+    assert_eq!(rig.node.peer_names(), [N0, first, SELF, N1]);
+}
+
+/// A new leader's first entry may commit after a change that was appended behind it.
+#[test]
+fn committed_membership_keeps_a_change_that_is_still_pending() {
+    let added = PeerId(*b"cnrtt3eg");
+    let mut rig = Rig::follower_at(1, 0, MemoryLog::new());
+    let state = PeerState {
+        cluster_size: 3,
+        peers: vec![N0, SELF, N1],
+        domain_ext: 0,
+    };
+    let first = Entry {
+        kind: EntryType::PeerState,
+        data: state.encode(),
+    };
+    rig.live(special(N0, 1, 0, (0, 0), first));
+    rig.live(special(
+        N0,
+        1,
+        0,
+        (1, 1),
+        Entry::about(EntryType::AddPeer, added),
+    ));
+
+    rig.live(entry(N0, 1, 1, (1, 2), b""));
+
+    assert_eq!(rig.node.peer_names(), [N0, added, SELF, N1]);
+    assert_eq!((rig.node.cluster_size, rig.node.quorum), (4, 3));
 }
 
 // What arrives and means nothing.

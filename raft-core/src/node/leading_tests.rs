@@ -5,7 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::rig::{DiskLog, N0, N1, Out, Rig, SELF, View, answer, entry, no_op, sent, special};
-use super::{AdjustError, CampaignError, Committed, PauseError, ProposeError, Role, StepDownError};
+use super::{
+    AdjustError, CampaignError, Committed, PauseError, Proposal, ProposeError, Role, StepDownError,
+};
 use crate::storage::{MemoryLog, StorageError};
 use crate::types::{Entry, EntryType, Index, PeerId, Term};
 
@@ -75,6 +77,27 @@ fn proposals_left_when_leadership_ends_are_dropped() {
 
     assert_eq!(rig.outputs(), [Out::Unsubscribe("$NRG.P.TEST".to_owned())]);
     assert_eq!(rig.view().last, (3, 1));
+}
+
+/// They come from a thread that had not heard yet.
+#[test]
+fn proposals_for_an_earlier_leadership_are_dropped_when_they_are_popped() {
+    let mut rig = Rig::leader_in(3, MemoryLog::new());
+    let proposal = |term, data| Proposal {
+        term: Term(term),
+        entry: normal(data),
+        reply: None,
+    };
+
+    rig.node.push_proposals([
+        proposal(2, b"old"),
+        proposal(3, b"new"),
+        proposal(4, b"odd"),
+    ]);
+    rig.turn();
+
+    assert_eq!(rig.outputs(), [sent(3, 0, (3, 1), vec![normal(b"new")])]);
+    assert_eq!(rig.node.counters().proposals_refused, 2);
 }
 
 #[test]
@@ -261,16 +284,17 @@ fn acknowledgement_in_our_own_name_does_not_count() {
 
 #[test]
 fn acknowledgements_of_strangers_other_terms_and_unsent_indexes_do_not_count() {
-    let mut rig = Rig::leader_in(3, MemoryLog::new());
+    let mut rig = Rig::leader_in(3, DiskLog::new());
 
     rig.acknowledge(3, 1, PeerId(*b"deadbeef"));
     rig.acknowledge(2, 1, N0);
     rig.acknowledge(4, 1, N0);
     rig.acknowledge(3, 2, N0);
-
     assert_eq!(rig.view(), leading(3, (3, 1), 0));
     rig.propose(b"two");
-    assert_eq!(rig.view().commit, 0);
+    rig.sync();
+
+    assert_eq!(rig.view(), leading(3, (3, 2), 0));
 }
 
 /// Raft paper 5.4.2.
@@ -279,6 +303,11 @@ fn entries_of_older_terms_commit_only_below_one_of_the_current_term() {
     let mut rig = Rig::follower_at(2, 2, MemoryLog::new());
     rig.elect(4);
     assert_eq!(rig.view(), leading(4, (4, 3), 0));
+    assert_eq!(
+        rig.node.pending.len(),
+        1,
+        "what others sent is read from the log again"
+    );
 
     for peer in [N0, N1] {
         rig.acknowledge(2, 2, peer);
@@ -320,6 +349,27 @@ fn lone_node_commits_with_its_own_durability() {
     assert_eq!(rig.view().commit, 2);
 }
 
+/// Its own durability commits an entry only as long as nobody else has to agree.
+#[test]
+fn entry_of_a_former_lone_leader_does_not_commit_by_its_durability() {
+    let mut rig = Rig::new(&[SELF], DiskLog::new());
+    rig.elect_alone();
+    rig.propose(b"two");
+    rig.node.switch_to_follower(None);
+    let state = crate::wire::PeerState {
+        cluster_size: 3,
+        peers: vec![N0, SELF, N1],
+        domain_ext: 0,
+    };
+    rig.node.process_peer_state(&state);
+    rig.node.raise_term(Term(2));
+    rig.node.switch_to_leader();
+
+    rig.sync();
+
+    assert_eq!(rig.view().commit, 1);
+}
+
 #[test]
 fn lone_node_in_memory_commits_at_once() {
     let mut rig = Rig::new(&[SELF], MemoryLog::new());
@@ -358,6 +408,17 @@ fn processing_reported_above_the_commit_is_ignored() {
 
     assert_eq!((rig.node.processed, rig.node.applied), (Index(0), Index(0)));
     assert!(!rig.node.is_leader());
+}
+
+#[test]
+fn applied_goes_no_further_than_processed() {
+    let mut rig = Rig::leader_in(3, MemoryLog::new());
+    rig.propose(b"two");
+    rig.acknowledge(3, 2, N0);
+
+    rig.node.processed(Index(1), Index(2), rig.now);
+
+    assert_eq!((rig.node.processed, rig.node.applied), (Index(1), Index(1)));
 }
 
 #[test]
@@ -728,6 +789,24 @@ fn reported_progress_says_what_a_snapshot_would_free() {
     assert_eq!(rig.node.processed(Index(2), Index(2), rig.now), (2, bytes));
 }
 
+/// What a former leader knew of its peers stays worth something until another one is known.
+#[test]
+fn former_leader_keeps_what_it_knew_of_its_peers_until_it_follows_another() {
+    let mut rig = Rig::leader_in(3, MemoryLog::new());
+    rig.acknowledge(3, 1, N0);
+    rig.acknowledge(3, 1, N1);
+    let heard = |rig: &Rig| [N0, N1].map(|peer| rig.node.last_heard(peer).is_some());
+
+    rig.node.switch_to_follower(None);
+    assert_eq!(
+        (heard(&rig), rig.node.quorum_is_live()),
+        ([true, true], true)
+    );
+    rig.node.update_leader(Some(N0));
+
+    assert_eq!(heard(&rig), [true, false]);
+}
+
 // Being handed leadership.
 
 #[test]
@@ -780,6 +859,18 @@ fn paused_successor_campaigns_once_resumed_and_processed() {
     rig.turn();
 
     assert_eq!(rig.view().role, Role::Candidate);
+}
+
+#[test]
+fn paused_observer_remembers_that_it_was_named() {
+    let mut rig = Rig::follower_at(1, 1, MemoryLog::new());
+    rig.node.set_observer(true, rig.now);
+    rig.node.pause_apply(rig.now).unwrap();
+
+    let transfer = Entry::about(EntryType::LeaderTransfer, SELF);
+    rig.live(special(N0, 1, 0, (1, 1), transfer));
+
+    assert!(rig.node.transfer_pending);
 }
 
 /// The reference keeps the transfer pending and campaigns against the new leader.

@@ -203,6 +203,17 @@ impl Rig {
         assert_eq!(self.node.term.0, term);
     }
 
+    /// Leads term 1 on its own, its first entry committed.
+    pub(super) fn elect_alone(&mut self) {
+        self.node.switch_to_candidate();
+        for _ in 0..2 {
+            self.turn();
+            self.sync();
+        }
+        self.outputs();
+        assert_eq!((self.node.role, self.node.commit.0), (Role::Leader, 1));
+    }
+
     pub(super) fn turn(&mut self) {
         self.node.turn(self.now);
     }
