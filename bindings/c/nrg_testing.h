@@ -114,6 +114,7 @@ int32_t nrg_test_clock_advance(const nrg_runtime *runtime, uint64_t by_ns);
 // `name_ptr`: `append_entry`, `append_entry_response`, `vote_request`, `vote_response`,
 // `peer_state`, `snapshot_file` or `term_vote`; another one is `NRG_STATUS_NOT_FOUND`. The JSON
 // has the fields of the golden vectors; an id is a text, or with `_hex` after its name any bytes.
+// `node_id` can be encoded only: from the `server_name` to the id.
 // `group_name_ptr` is the key of a snapshot file's checksum; empty means `TEST`. The result goes
 // to the buffer; `needed_len_out` receives its length, also when the buffer is too small
 // (`NRG_STATUS_BUFFER_TOO_SMALL`): then the buffer is not touched.
@@ -151,6 +152,48 @@ int32_t nrg_test_echo_batch(const uint8_t *data_ptr,
 // The caller guarantees:
 // `node` is a live handle.
 int32_t nrg_test_inject_fault(const nrg_node *node, uint32_t kind);
+
+// Hands out the whole state of a live node as JSON, as `nrg_test_node_dump`. short lock
+//
+// The batch belongs to the caller, until `nrg_batch_free`.
+//
+// The caller guarantees:
+// `node` is a live handle; `batch_out` is valid for a write.
+int32_t nrg_test_live_dump(const nrg_node *node, nrg_batch **batch_out);
+
+// Changes fields of a live node, as `nrg_test_node_set`; its invariants are no longer checked.
+// short lock
+//
+// The caller guarantees:
+// `node` is a live handle; `patch_ptr` is null or valid for reads of `patch_len` bytes.
+int32_t nrg_test_live_set(const nrg_node *node, const uint8_t *patch_ptr, size_t patch_len);
+
+// Calls a method of a live node, as `nrg_test_node_call`; what needs hands around the node, such
+// as playing turns, is `NRG_STATUS_NOT_FOUND`. short lock
+//
+// The batch belongs to the caller, until `nrg_batch_free`.
+//
+// The caller guarantees:
+// `node` is a live handle; each pointer is null or valid for reads of its length; `batch_out` is
+// valid for a write.
+int32_t nrg_test_live_call(const nrg_node *node,
+                           const uint8_t *name_ptr,
+                           size_t name_len,
+                           const uint8_t *args_ptr,
+                           size_t args_len,
+                           nrg_batch **batch_out);
+
+// Stops the inputs, timers and commands of a live node, as `nrg_loopback_freeze`. short lock
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_node_freeze(const nrg_node *node);
+
+// Resumes what `nrg_test_node_freeze` stopped. short lock
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_node_unfreeze(const nrg_node *node);
 
 // Listens from now on to the messages whose subject matches, with the wildcards `*` and `>`;
 // partitions do not matter. short lock
@@ -295,18 +338,6 @@ int32_t nrg_test_node_hold_sync(const nrg_test_node *node, uint32_t hold);
 // The caller guarantees:
 // `node` is a live handle.
 int32_t nrg_test_node_advance(const nrg_test_node *node, uint64_t by_ns);
-
-// Stops the inputs, timers and commands of a live node, as `nrg_loopback_freeze`. short lock
-//
-// The caller guarantees:
-// `node` is a live handle.
-int32_t nrg_test_node_freeze(const nrg_node *node);
-
-// Resumes what `nrg_test_node_freeze` stopped. short lock
-//
-// The caller guarantees:
-// `node` is a live handle.
-int32_t nrg_test_node_unfreeze(const nrg_node *node);
 
 // Writes how many objects of a kind (`NRG_TEST_OBJECT_*`) a runtime has handed out and not got
 // back; with a null runtime, the process for what belongs to no runtime. wait-free

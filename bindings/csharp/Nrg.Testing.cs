@@ -44,6 +44,16 @@ namespace ZB.MOM.NatsNet.Server.Native;
 internal static partial class Interop {
 
     /// <summary>
+    /// Calls a method of a live node, as `nrg_test_node_call`; what needs hands around the node, such
+    /// as playing turns, is `NRG_STATUS_NOT_FOUND`. short lock
+    ///
+    /// The batch belongs to the caller, until `nrg_batch_free`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_live_call")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_live_call(IntPtr node, IntPtr name_ptr, nuint name_len, IntPtr args_ptr, nuint args_len, IntPtr batch_out);
+
+    /// <summary>
     /// Calls a method of the node by the reference's name in snake case, with a JSON array of
     /// arguments; its result comes as JSON, in a batch of one record. may block on disk
     ///
@@ -53,6 +63,14 @@ internal static partial class Interop {
     [LibraryImport(NativeLib, EntryPoint = "nrg_test_node_call")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static partial int nrg_test_node_call(IntPtr node, IntPtr name_ptr, nuint name_len, IntPtr args_ptr, nuint args_len, IntPtr batch_out);
+
+    /// <summary>
+    /// Changes fields of a live node, as `nrg_test_node_set`; its invariants are no longer checked.
+    /// short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_live_set")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_live_set(IntPtr node, IntPtr patch_ptr, nuint patch_len);
 
     /// <summary>
     /// Changes fields of the node by a JSON merge patch, with the names of `nrg_test_node_dump`.
@@ -80,6 +98,7 @@ internal static partial class Interop {
     /// `name_ptr`: `append_entry`, `append_entry_response`, `vote_request`, `vote_response`,
     /// `peer_state`, `snapshot_file` or `term_vote`; another one is `NRG_STATUS_NOT_FOUND`. The JSON
     /// has the fields of the golden vectors; an id is a text, or with `_hex` after its name any bytes.
+    /// `node_id` can be encoded only: from the `server_name` to the id.
     /// `group_name_ptr` is the key of a snapshot file's checksum; empty means `TEST`. The result goes
     /// to the buffer; `needed_len_out` receives its length, also when the buffer is too small
     /// (`NRG_STATUS_BUFFER_TOO_SMALL`): then the buffer is not touched.
@@ -112,6 +131,15 @@ internal static partial class Interop {
     [LibraryImport(NativeLib, EntryPoint = "nrg_test_loopback_tap_free")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static partial int nrg_test_loopback_tap_free(IntPtr tap);
+
+    /// <summary>
+    /// Hands out the whole state of a live node as JSON, as `nrg_test_node_dump`. short lock
+    ///
+    /// The batch belongs to the caller, until `nrg_batch_free`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_live_dump")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_live_dump(IntPtr node, IntPtr batch_out);
 
     /// <summary>
     /// Hands out the whole state of the node as JSON, in a batch of one record. short lock
@@ -236,6 +264,16 @@ internal static partial class Interop {
     internal static partial int nrg_test_live_objects(IntPtr runtime, uint kind, IntPtr count_out);
 
     /// <summary>
+    /// Calls a method of a live node, as `nrg_test_node_call`; what needs hands around the node, such
+    /// as playing turns, is `NRG_STATUS_NOT_FOUND`. short lock
+    ///
+    /// The batch belongs to the caller, until `nrg_batch_free`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_live_call")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_live_call(IntPtr node, ref byte name_ptr, nuint name_len, ref byte args_ptr, nuint args_len, IntPtr batch_out);
+
+    /// <summary>
     /// Calls a method of the node by the reference's name in snake case, with a JSON array of
     /// arguments; its result comes as JSON, in a batch of one record. may block on disk
     ///
@@ -245,6 +283,14 @@ internal static partial class Interop {
     [LibraryImport(NativeLib, EntryPoint = "nrg_test_node_call")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static partial int nrg_test_node_call(IntPtr node, ref byte name_ptr, nuint name_len, ref byte args_ptr, nuint args_len, IntPtr batch_out);
+
+    /// <summary>
+    /// Changes fields of a live node, as `nrg_test_node_set`; its invariants are no longer checked.
+    /// short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_live_set")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_live_set(IntPtr node, ref byte patch_ptr, nuint patch_len);
 
     /// <summary>
     /// Changes fields of the node by a JSON merge patch, with the names of `nrg_test_node_dump`.
@@ -272,6 +318,7 @@ internal static partial class Interop {
     /// `name_ptr`: `append_entry`, `append_entry_response`, `vote_request`, `vote_response`,
     /// `peer_state`, `snapshot_file` or `term_vote`; another one is `NRG_STATUS_NOT_FOUND`. The JSON
     /// has the fields of the golden vectors; an id is a text, or with `_hex` after its name any bytes.
+    /// `node_id` can be encoded only: from the `server_name` to the id.
     /// `group_name_ptr` is the key of a snapshot file's checksum; empty means `TEST`. The result goes
     /// to the buffer; `needed_len_out` receives its length, also when the buffer is too small
     /// (`NRG_STATUS_BUFFER_TOO_SMALL`): then the buffer is not touched.

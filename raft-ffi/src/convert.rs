@@ -22,10 +22,11 @@ pub fn null(what: &'static str) -> Failure {
 /// The caller's array as a slice, borrowed for the duration of the call.
 ///
 /// # Errors
-/// Null with a length, or a length whose bytes exceed the address space.
+/// Null with a length, a length whose bytes exceed the address space, or a pointer that is not
+/// aligned.
 ///
 /// # Safety
-/// `ptr` is null or valid for reads of `len` values for `'a`, aligned for `T`.
+/// `ptr` is null or valid for reads of `len` values for `'a`.
 pub unsafe fn slice_in<'a, T>(
     ptr: *const T,
     len: usize,
@@ -46,42 +47,15 @@ pub unsafe fn slice_in<'a, T>(
             format!("{what}: length {len}"),
         ));
     }
+    if !ptr.is_aligned() {
+        return Err(Failure::new(
+            NRG_STATUS_INVALID_ARGUMENT,
+            format!("{what} is not aligned"),
+        ));
+    }
     // SAFETY: not null, and the caller promises `len` readable, aligned values; the size in
     // bytes fits an isize.
     Ok(unsafe { slice::from_raw_parts(ptr, len) })
-}
-
-/// The caller's output array as a slice, writable for the duration of the call.
-///
-/// # Errors
-/// As [`slice_in`].
-///
-/// # Safety
-/// `ptr` is null or valid for writes of `len` initialised values for `'a`, and nobody else uses
-/// them meanwhile.
-pub unsafe fn slice_out<'a, T>(
-    ptr: *mut T,
-    len: usize,
-    what: &'static str,
-) -> Result<&'a mut [T], Failure> {
-    if len == 0 {
-        return Ok(&mut []);
-    }
-    if ptr.is_null() {
-        return Err(null(what));
-    }
-    if len
-        .checked_mul(size_of::<T>())
-        .is_none_or(|bytes| isize::try_from(bytes).is_err())
-    {
-        return Err(Failure::new(
-            NRG_STATUS_TOO_LARGE,
-            format!("{what}: length {len}"),
-        ));
-    }
-    // SAFETY: not null, the caller promises `len` writable values that nobody else uses, and the
-    // size in bytes fits an isize.
-    Ok(unsafe { slice::from_raw_parts_mut(ptr, len) })
 }
 
 /// The caller's text, borrowed for the duration of the call.
@@ -427,6 +401,15 @@ mod tests {
         assert_eq!(
             result.map_err(|failure| failure.status()),
             Err(NRG_STATUS_TOO_LARGE)
+        );
+
+        let values = [1_u64, 2];
+        let within = values.as_ptr().cast::<u8>().wrapping_add(1).cast::<u64>();
+        // SAFETY: eight readable bytes; the misalignment is noticed before they are read.
+        let result = unsafe { slice_in::<u64>(within, 1, "values_ptr") };
+        assert_eq!(
+            result.map_err(|failure| failure.status()),
+            Err(NRG_STATUS_INVALID_ARGUMENT)
         );
     }
 

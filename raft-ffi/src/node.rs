@@ -69,6 +69,12 @@ impl NrgNode {
         at.map_or(0, |at| self.runtime.unix_nanos(at))
     }
 
+    /// This moment on the runtime's clock.
+    #[cfg(feature = "testing")]
+    pub(crate) fn now(&self) -> Instant {
+        self.runtime.now()
+    }
+
     /// Stops the node, frozen or not.
     fn stop(&self) {
         // A frozen node would keep the command, and with it the caller, waiting.

@@ -234,6 +234,17 @@ fn append_entry_encode_checks_leader_and_count_and_leaves_a_small_buffer_alone()
 }
 
 #[test]
+fn node_ids_come_from_server_names() {
+    let cases = vectors("node-id.json");
+    for case in &cases {
+        let fields = json!({ "server_name": case["server_name"].as_str().unwrap() });
+        let id = encode("node_id", &fields).unwrap();
+        assert_eq!(id, case["node_id"].as_str().unwrap().as_bytes(), "{case}");
+    }
+    assert!(cases.len() > 3);
+}
+
+#[test]
 fn json_that_is_not_the_message_is_refused() {
     assert_eq!(decode("nonsense", b""), Err(NRG_STATUS_NOT_FOUND));
     assert_eq!(encode("nonsense", &json!({})), Err(NRG_STATUS_NOT_FOUND));

@@ -27,6 +27,7 @@ use natsraft::runtime::*;
 use natsraft::status::*;
 use natsraft::testing::clock::*;
 use natsraft::testing::fault::*;
+use natsraft::testing::live::*;
 use natsraft::testing::loopback::*;
 use natsraft::testing::node::*;
 use natsraft::testing::objects::*;
@@ -88,6 +89,7 @@ fn panic_in_the_engine_ends_the_node_and_nothing_else() {
 
     ok(unsafe { nrg_test_inject_fault(node, NRG_TEST_FAULT_PANIC_IN_NODE) });
     host.pump_until("the end", |nodes| nodes[0].seen & NRG_READY_STOPPED != 0);
+    assert_ne!(host.nodes[0].seen & NRG_READY_FAULT, 0);
     assert_eq!(failure_of(node).0, NRG_STATUS_PANIC);
     assert_eq!(host.nodes[0].state().role, NRG_ROLE_CLOSED);
     let refused = unsafe { nrg_node_propose(node, 1, null(), 0) };
@@ -234,6 +236,49 @@ fn frozen_node_resumes() {
     assert!(host.nodes[0].applied.is_empty());
     ok(unsafe { nrg_test_node_unfreeze(node) });
     host.pump_until("the entry", |nodes| nodes[0].applied.len() == 1);
+}
+
+#[test]
+fn live_node_is_read_called_and_written_frozen_or_not() {
+    let host = Host::lone_leader();
+    let node = host.nodes[0].node;
+    let call = |name: &str| {
+        let (args, mut batch) = ("[]", null_mut());
+        let status = unsafe {
+            let (name_ptr, name_len) = (name.as_ptr(), name.len());
+            nrg_test_live_call(
+                node,
+                name_ptr,
+                name_len,
+                args.as_ptr(),
+                args.len(),
+                &mut batch,
+            )
+        };
+        (
+            status,
+            entries(batch).map(|records| String::from_utf8(records[0].3.clone()).unwrap()),
+        )
+    };
+    let dump = || {
+        let mut batch = null_mut();
+        ok(unsafe { nrg_test_live_dump(node, &mut batch) });
+        serde_json::from_slice::<Value>(&entries(batch).unwrap()[0].3).unwrap()
+    };
+
+    assert_eq!(call("term"), (NRG_STATUS_OK, Some("1".to_owned())));
+    assert_eq!(call("no_such_method"), (NRG_STATUS_NOT_FOUND, None));
+    ok(unsafe { nrg_test_node_freeze(node) });
+    assert_eq!(
+        (dump()["state"].clone(), dump()["csz"].clone()),
+        (json!(1), json!(1))
+    );
+    let patch = r#"{"csz": 3}"#;
+    ok(unsafe { nrg_test_live_set(node, patch.as_ptr(), patch.len()) });
+    assert_eq!(dump()["csz"], json!(3));
+    let status = unsafe { nrg_test_live_set(node, b"{".as_ptr(), 1) };
+    assert_eq!(status, NRG_STATUS_MALFORMED);
+    ok(unsafe { nrg_test_node_unfreeze(node) });
 }
 
 /// A detached node with its folder.

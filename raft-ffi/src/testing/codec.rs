@@ -16,6 +16,7 @@ pub const NRG_TEST_CODEC_ENCODE: u32 = 1;
 /// `name_ptr`: `append_entry`, `append_entry_response`, `vote_request`, `vote_response`,
 /// `peer_state`, `snapshot_file` or `term_vote`; another one is `NRG_STATUS_NOT_FOUND`. The JSON
 /// has the fields of the golden vectors; an id is a text, or with `_hex` after its name any bytes.
+/// `node_id` can be encoded only: from the `server_name` to the id.
 /// `group_name_ptr` is the key of a snapshot file's checksum; empty means `TEST`. The result goes
 /// to the buffer; `needed_len_out` receives its length, also when the buffer is too small
 /// (`NRG_STATUS_BUFFER_TOO_SMALL`): then the buffer is not touched.

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod codec;
 pub mod echo;
 pub mod fault;
+pub mod live;
 pub mod loopback;
 pub mod node;
 pub mod objects;

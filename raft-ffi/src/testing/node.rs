@@ -1,4 +1,4 @@
-//! White-box access to a node: detached nodes, driven by hand, and freezing a live one.
+//! Detached nodes: white-box access to a node that is driven by hand.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::convert::{
 };
 use crate::guard::{Failure, guard};
 use crate::live::{Counted, Kind};
-use crate::node::{NODE_CONFIG_SIZE, NrgNode, node_config, on_node};
+use crate::node::{NODE_CONFIG_SIZE, node_config};
 use crate::runtime::{TUNING_SIZE, timing};
 use crate::status::NRG_STATUS_INVALID_ARGUMENT;
 use crate::types::{NrgNodeConfig, NrgTuning};
@@ -276,36 +276,6 @@ pub unsafe extern "C" fn nrg_test_node_advance(node: *const NrgTestNode, by_ns: 
     })
 }
 
-/// Stops the inputs, timers and commands of a live node, as `nrg_loopback_freeze`. short lock
-///
-/// # Safety
-/// `node` is a live handle.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn nrg_test_node_freeze(node: *const NrgNode) -> i32 {
-    // SAFETY: the caller's promise is this function's own.
-    unsafe {
-        on_node(node, |node| {
-            node.core().freeze();
-            Ok(())
-        })
-    }
-}
-
-/// Resumes what `nrg_test_node_freeze` stopped. short lock
-///
-/// # Safety
-/// `node` is a live handle.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn nrg_test_node_unfreeze(node: *const NrgNode) -> i32 {
-    // SAFETY: the caller's promise is this function's own.
-    unsafe {
-        on_node(node, |node| {
-            node.core().unfreeze();
-            Ok(())
-        })
-    }
-}
-
 fn origin(kind: u32, catchup: u64) -> Result<Origin, Failure> {
     match kind {
         NRG_TEST_ORIGIN_LIVE => Ok(Origin::Live),
@@ -323,6 +293,6 @@ fn unknown(what: &str, number: u32) -> Failure {
 }
 
 /// A batch of one text.
-fn text_batch(text: String) -> NrgBatch {
+pub(super) fn text_batch(text: String) -> NrgBatch {
     NrgBatch::bytes(vec![text.into()], Counted::global(Kind::Batch))
 }

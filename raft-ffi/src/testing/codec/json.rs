@@ -149,6 +149,11 @@ pub(super) fn encode(name: &str, group: &str, input: &[u8]) -> Result<Vec<u8>, F
             };
             TermVote { term, vote }.encode().to_vec()
         }
+        "node_id" => {
+            let name = fields.bytes("server_name")?;
+            let name = str::from_utf8(&name).map_err(|error| malformed(error.to_string()))?;
+            PeerId::from_server_name(name).as_bytes().to_vec()
+        }
         other => return Err(unknown(other)),
     })
 }
