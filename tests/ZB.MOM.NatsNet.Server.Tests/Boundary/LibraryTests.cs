@@ -1,11 +1,12 @@
 using ZB.MOM.NatsNet.Server.Native;
+using ZB.MOM.NatsNet.Server.Tests.Support;
 
 namespace ZB.MOM.NatsNet.Server.Tests.Boundary;
 
 /// <summary>One trivial call through every layer: the first thing to look at when all is red.</summary>
-public class LibraryTests
+public class LibraryTests : BoundaryTest
 {
-    [Fact]
+    [RaftFact]
     public void AbiVersion_OfTheLoadedLibrary_IsTheOneTheBindingsWereMadeFrom()
     {
         uint expected = (NrgConstants.NRG_ABI_MAJOR << 16) | NrgConstants.NRG_ABI_MINOR;
@@ -13,7 +14,7 @@ public class LibraryTests
         Interop.nrg_abi_version().ShouldBe(expected);
     }
 
-    [Fact]
+    [RaftFact]
     public unsafe void LiveObjects_OfAnUnknownKind_IsRefusedAndLeavesTheOutputAlone()
     {
         ulong count = 7;

@@ -74,6 +74,8 @@ internal sealed class TestGroup<TState> : IDisposable
 
     internal string Name { get; }
 
+    internal RaftRuntime Runtime => _runtime;
+
     internal LoopbackNetwork Network { get; } = new();
 
     internal IReadOnlyList<Member<TState>> Members => _members;
@@ -94,11 +96,12 @@ internal sealed class TestGroup<TState> : IDisposable
     public void Dispose()
     {
         Unfreeze(Running.Where(member => member.Frozen));
-        foreach (Member<TState> member in Running)
+        foreach (Member<TState> member in _members)
         {
             member.Node.Dispose();
         }
 
+        LiveObjects.OfRuntimeShouldBeNone(_runtime.Handle);
         _runtime.Dispose();
         Network.Dispose();
         _folder.Dispose();
