@@ -114,7 +114,7 @@ need_dotnet() {
 
 has_sdk() { command -v dotnet >/dev/null && dotnet --list-sdks | grep -q "^$dotnet_major\."; }
 
-dotnet_build() { dotnet build "$1" -c Release -v quiet -clp:NoSummary; }
+dotnet_build() { dotnet build "$1" -c Release -v quiet; }
 
 # A folder of crates beside the project is used in place of the network.
 find_crates() {
