@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::core::Core;
 use super::hosted::NodeInner;
+use super::hub::{Hub, Member, Router, Sender};
 use super::io::IoThread;
 use super::link::{Control, Inbox, Link};
 use super::logs::{LogLevel, LogRecord};
-use super::loopback::{Hub, Member, Router, Sender};
 use super::metrics::ShardCounted;
 use super::spin::Spin;
 use crate::node::{Output, SubscriptionId};

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::Transport;
 use super::core::Core;
+use super::hub::PeerLink;
 use super::link::Link;
-use super::loopback::PeerLink;
 use super::ready::{Entry as ReadyEntry, STOPPED};
 use crate::node::Node;
 use crate::shard::{After, Faulted, Slot, lock};

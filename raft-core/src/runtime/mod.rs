@@ -12,7 +12,7 @@
 //! | `driver` | the loop of a shard's thread |
 //! | `link` | the way into a shard from other threads |
 //! | `io` | the threads that may block on a disk |
-//! | `loopback` | messages between nodes in this process |
+//! | `hub` | who listens to what within this process |
 
 mod clock;
 mod config;
@@ -20,6 +20,7 @@ mod core;
 mod driver;
 mod handle;
 mod hosted;
+mod hub;
 mod io;
 mod link;
 mod logs;
@@ -28,6 +29,7 @@ mod metrics;
 mod pattern;
 pub mod ready;
 mod spin;
+mod watch;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -54,8 +56,8 @@ use crate::types::PeerId;
 use crate::wire::PeerState;
 use driver::Driver;
 use hosted::{Identity, NodeInner};
+use hub::Hub;
 use link::Control;
-use loopback::Hub;
 use metrics::add;
 use ready::Wait;
 
