@@ -22,8 +22,8 @@ use crate::live::{Counted, Kind, LiveCounts};
 use crate::loopback::NrgLoopback;
 use crate::runtime::NrgRuntime;
 use crate::status::{
-    NRG_STATUS_BAD_CONFIG, NRG_STATUS_FAULTED, NRG_STATUS_NO_CONFIG, NRG_STATUS_NULL_ARGUMENT,
-    NRG_STATUS_PANIC, NRG_STATUS_UNSUPPORTED,
+    NRG_STATUS_BAD_CONFIG, NRG_STATUS_CLOSED, NRG_STATUS_FAULTED, NRG_STATUS_NO_CONFIG,
+    NRG_STATUS_NULL_ARGUMENT, NRG_STATUS_PANIC, NRG_STATUS_UNSUPPORTED,
 };
 use crate::types::NrgNodeConfig;
 
@@ -101,10 +101,14 @@ pub(crate) unsafe fn on_node(node: *const NrgNode, body: impl FnOnce(&NrgNode) -
         if node.panicked.get().is_some() {
             return Err(Failure::code(NRG_STATUS_FAULTED));
         }
-        catch_unwind(AssertUnwindSafe(|| body(node))).unwrap_or_else(|payload| {
+        let outcome = catch_unwind(AssertUnwindSafe(|| body(node))).unwrap_or_else(|payload| {
             let text = format!("panic: {}", panic_text(payload));
             node.poison(text.clone());
             Err(Failure::new(NRG_STATUS_PANIC, text))
+        });
+        outcome.map_err(|failure| match failure.status() {
+            NRG_STATUS_CLOSED if node.core.fault().is_some() => Failure::code(NRG_STATUS_FAULTED),
+            _ => failure,
         })
     })
 }
