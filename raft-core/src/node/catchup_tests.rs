@@ -1,7 +1,9 @@
-//! The leader's side of a catch-up.
+//! Both ends of a catch-up.
 
 use super::Role;
-use super::rig::{N0, N1, Out, Rig, answer, head};
+use super::rig::{
+    EMPTY, N0, N1, Out, Rig, accepted, answer, entry, following, head, indexes, relayed, wants,
+};
 use crate::storage::MemoryLog;
 use crate::types::{Entry, PeerId, Term};
 use crate::wire::AppendEntryHead;
@@ -202,4 +204,214 @@ fn entries_stored_meanwhile_are_not_part_of_a_run() {
         .partition(|(to, _)| to == "$NRG.AE.TEST");
     assert_eq!(caught, to(FIRST, 1..=3));
     assert_eq!(live.len(), 1);
+}
+
+// The follower's side.
+
+#[test]
+fn gap_opens_an_inbox_and_asks_for_what_is_missing() {
+    let mut rig = Rig::follower_at(1, 2, MemoryLog::new());
+
+    rig.live(entry(N0, 1, 4, (1, 5), b"six"));
+
+    let out = rig.outputs();
+    assert!(matches!(&out[..], [Out::Subscribe(to), _] if to.starts_with("$NRG.CR.")));
+    assert_eq!(out[1], wants(1, 2));
+    assert_eq!(rig.view(), following(1, (1, 2), 0));
+}
+
+#[test]
+fn catch_up_is_stored_without_an_answer_and_ends_with_the_next_live_message() {
+    let mut rig = Rig::follower_at(1, 1, MemoryLog::new());
+    rig.live(entry(N0, 1, 2, (1, 3), b"four"));
+    let inbox = rig.catchup();
+    rig.outputs();
+
+    rig.receive(relayed(1, &entry(N0, 1, 0, (1, 1), b"two")), inbox);
+    rig.live(entry(N0, 1, 2, (1, 4), b"five"));
+    rig.receive(relayed(1, &entry(N0, 1, 2, (1, 2), b"three")), inbox);
+
+    assert_eq!(rig.outputs(), EMPTY);
+    assert_eq!(rig.view(), following(1, (1, 3), 2));
+    assert_eq!(indexes(&rig.applied()), [u64::MAX, 1, 2]);
+    rig.live(entry(N0, 1, 3, (1, 3), b"four"));
+    assert_eq!(rig.view(), following(1, (1, 4), 3));
+    assert_eq!(indexes(&rig.applied()), [0, 3]);
+    let out = rig.outputs();
+    assert!(matches!(&out[..], [Out::Unsubscribe(_), answer] if *answer == accepted(1, 4)));
+}
+
+#[test]
+fn catch_up_that_commits_nothing_is_not_announced() {
+    let mut rig = Rig::follower_at(1, 1, MemoryLog::new());
+    rig.live(entry(N0, 1, 0, (1, 2), b"three"));
+    let inbox = rig.catchup();
+
+    rig.receive(relayed(1, &entry(N0, 1, 0, (1, 1), b"two")), inbox);
+    rig.live(entry(N0, 1, 0, (1, 2), b"three"));
+
+    assert_eq!(indexes(&rig.applied()), [0; 0]);
+    assert_eq!(rig.view(), following(1, (1, 3), 0));
+}
+
+/// It would cut what came later.
+#[test]
+fn message_of_an_inbox_that_is_not_ours_any_more_is_dropped() {
+    let mut rig = Rig::follower_at(1, 1, MemoryLog::new());
+    rig.live(entry(N0, 1, 0, (1, 2), b"three"));
+    let inbox = rig.catchup();
+    let two = entry(N0, 1, 0, (1, 1), b"two");
+    rig.receive(relayed(1, &two), inbox);
+    rig.live(entry(N0, 1, 0, (1, 2), b"three"));
+    rig.outputs();
+
+    rig.receive(relayed(1, &two), inbox);
+    rig.receive(two, inbox);
+
+    assert_eq!(rig.view(), following(1, (1, 3), 0));
+    assert_eq!(rig.outputs(), EMPTY);
+}
+
+/// What an old inbox still brings is stored if it continues the log under the current term.
+#[test]
+fn late_catch_up_entry_that_continues_the_log_is_stored_silently() {
+    let mut rig = Rig::follower_at(1, 1, MemoryLog::new());
+    rig.live(entry(N0, 1, 0, (1, 2), b"three"));
+    let inbox = rig.catchup();
+    rig.receive(relayed(1, &entry(N0, 1, 0, (1, 1), b"two")), inbox);
+    rig.live(entry(N0, 1, 0, (1, 2), b""));
+    rig.outputs();
+
+    rig.receive(relayed(1, &entry(N0, 1, 0, (1, 2), b"three")), inbox);
+
+    assert_eq!(rig.view(), following(1, (1, 3), 0));
+    assert_eq!(rig.outputs(), EMPTY);
+}
+
+#[test]
+fn catch_up_of_an_older_leader_is_dropped() {
+    let mut rig = Rig::follower_at(1, 1, MemoryLog::new());
+    rig.live(entry(N0, 1, 0, (1, 2), b"three"));
+    let inbox = rig.catchup();
+    rig.node.raise_term(Term(5));
+    rig.outputs();
+
+    rig.receive(relayed(1, &entry(N0, 1, 0, (1, 1), b"two")), inbox);
+
+    assert_eq!((rig.view().last, rig.view().term), ((1, 1), 5));
+    assert_eq!(rig.outputs(), EMPTY);
+}
+
+#[test]
+fn stalled_catch_up_is_asked_for_again_on_a_new_inbox() {
+    let mut rig = Rig::follower_at(1, 1, MemoryLog::new());
+    rig.live(entry(N0, 1, 0, (1, 2), b"three"));
+    rig.outputs();
+    rig.pass(2_000);
+    rig.live(entry(N0, 1, 0, (1, 3), b"four"));
+    assert_eq!(rig.outputs(), EMPTY);
+
+    rig.pass(1);
+    rig.live(entry(N0, 1, 0, (1, 4), b"five"));
+
+    let out = rig.outputs();
+    assert!(matches!(&out[..], [Out::Unsubscribe(old), Out::Subscribe(new), _] if old != new));
+    assert_eq!(out[2], wants(1, 1));
+}
+
+/// The reference forgets the guard with the catch-up it was owed for.
+#[test]
+fn application_told_of_a_stalled_catch_up_is_told_of_the_end_of_its_successor() {
+    let mut rig = Rig::follower_at(1, 1, MemoryLog::new());
+    rig.live(entry(N0, 1, 1, (1, 3), b"four"));
+    let inbox = rig.catchup();
+    rig.receive(relayed(1, &entry(N0, 1, 1, (1, 1), b"two")), inbox);
+    assert_eq!(indexes(&rig.applied()), [u64::MAX, 1]);
+    rig.live(entry(N0, 1, 1, (1, 3), b""));
+    rig.pass(2_001);
+    rig.live(entry(N0, 1, 1, (1, 3), b""));
+    assert_ne!(rig.catchup(), inbox);
+
+    let inbox = rig.catchup();
+    rig.receive(relayed(1, &entry(N0, 1, 1, (1, 2), b"three")), inbox);
+    rig.live(entry(N0, 1, 1, (1, 3), b""));
+
+    assert_eq!(indexes(&rig.applied()), [0]);
+}
+
+#[test]
+fn election_timeout_gives_a_stalled_catch_up_up_and_does_not_campaign() {
+    let mut rig = Rig::follower_at(1, 1, MemoryLog::new());
+    rig.live(entry(N0, 1, 0, (1, 2), b"three"));
+    rig.outputs();
+
+    rig.pass(9_000);
+    rig.turn();
+
+    assert_eq!(rig.view(), following(1, (1, 1), 0));
+    assert!(matches!(&rig.outputs()[..], [Out::Unsubscribe(_)]));
+    rig.pass(9_000);
+    rig.turn();
+    assert_eq!(rig.view().role, Role::Candidate);
+}
+
+#[test]
+fn catch_up_that_does_not_match_is_given_up() {
+    let mut rig = Rig::follower_at(1, 2, MemoryLog::new());
+    rig.live(entry(N0, 3, 0, (3, 5), b"six"));
+    let inbox = rig.catchup();
+    rig.sync();
+    rig.outputs();
+
+    rig.receive(relayed(3, &entry(N0, 3, 0, (2, 2), b"three")), inbox);
+
+    assert_eq!(rig.view(), following(3, (1, 1), 0));
+    assert!(matches!(&rig.outputs()[..], [Out::Unsubscribe(_)]));
+}
+
+#[test]
+fn run_that_hears_of_its_follower_goes_on() {
+    static BLOCK: [u8; 1024 * 1024] = [7; 1024 * 1024];
+    let mut rig = leader_with(80, &BLOCK);
+    ask(&mut rig, N0, 0, FIRST);
+    for report in [1, 2] {
+        while rig.node.wants_turn() {
+            rig.turn();
+        }
+        rig.pass(1_500);
+        rig.acknowledge(3, report, N0);
+    }
+
+    assert_eq!(rig.node.runs.len(), 1);
+}
+
+/// What it stores, it would have to apply.
+#[test]
+fn quorum_pause_gives_the_catch_up_up() {
+    let mut rig = Rig::follower_at(1, 1, MemoryLog::new());
+    for at in 1..100_000 {
+        rig.live(entry(N0, 1, at, (1, at), b"x"));
+    }
+    rig.live(entry(N0, 1, 100_000, (1, 100_001), b"x"));
+    let inbox = rig.catchup();
+    rig.outputs();
+
+    rig.receive(
+        relayed(1, &entry(N0, 1, 100_001, (1, 100_000), b"x")),
+        inbox,
+    );
+    assert_eq!(
+        (rig.view().commit, rig.node.catchup.is_some()),
+        (100_001, true)
+    );
+    rig.receive(
+        relayed(1, &entry(N0, 1, 100_001, (1, 100_001), b"x")),
+        inbox,
+    );
+    assert!(rig.node.quorum_paused && rig.node.catchup.is_none());
+    rig.node
+        .create_catchup(&entry(N0, 1, 0, (1, 100_005), b"x"));
+    rig.live(entry(N0, 1, 100_001, (1, 100_005), b"x"));
+
+    assert_eq!(rig.view().last, (1, 100_001));
 }

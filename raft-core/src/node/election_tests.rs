@@ -1,12 +1,10 @@
 //! Elections: votes asked for, given, refused and counted.
 
 use super::Role;
-use super::rig::{DiskLog, N0, N1, Out, Rig, SELF, View, entry, no_op, sent, setup, vote};
+use super::rig::{DiskLog, EMPTY, N0, N1, Out, Rig, SELF, View, entry, no_op, sent, setup, vote};
 use crate::storage::MemoryLog;
 use crate::types::{Index, PeerId, Term};
 use crate::wire::{TermVote, VoteRequest};
-
-const EMPTY: Vec<Out> = Vec::new();
 
 fn request(term: u64, last: (u64, u64)) -> Out {
     Out::Ask(VoteRequest {
@@ -458,4 +456,52 @@ fn restart_remembers_the_vote_it_gave() {
 
     let answers = [vote(3, SELF, false, true), vote(3, SELF, true, false)];
     assert_eq!(rig.outputs(), answers.map(Out::Vote));
+}
+
+#[test]
+fn votes_of_an_earlier_round_do_not_count() {
+    let five = [SELF, N0, N1, PeerId(*b"cnrtt3eg"), PeerId(*b"bkCGheKT")];
+    let mut rig = Rig::new(&five, MemoryLog::new());
+    for (term, voter) in [(1, N0), (2, N1)] {
+        rig.node.switch_to_candidate();
+        rig.turn();
+        rig.sync();
+        rig.vote(term, voter);
+
+        assert_eq!((rig.view().role, rig.view().term), (Role::Candidate, term));
+    }
+}
+
+#[test]
+fn campaign_ends_a_quorum_pause() {
+    let mut rig = Rig::follower_at(1, 1, MemoryLog::new());
+    rig.node.quorum_paused = true;
+
+    rig.node.switch_to_candidate();
+
+    assert!(!rig.node.quorum_paused);
+}
+
+#[test]
+fn observer_sleeps_for_two_days() {
+    let mut rig = Rig::follower_at(1, 1, MemoryLog::new());
+    rig.node.set_observer(true, rig.now);
+    rig.pass(9_000);
+    rig.turn();
+
+    let two_days = std::time::Duration::from_secs(48 * 60 * 60);
+    assert_eq!(rig.node.next_deadline(), Some(rig.now.after(two_days)));
+}
+
+/// It need not be turned for what it would only throw away.
+#[test]
+fn vote_for_a_follower_is_not_even_queued() {
+    let mut rig = Rig::follower_at(1, 1, MemoryLog::new());
+    let sub = rig.inbox_of(&rig.node.vote_inbox);
+    let late = vote(1, N0, true, false).encode();
+
+    rig.node
+        .handle_message(sub, None, bytes::Bytes::copy_from_slice(&late), rig.now);
+
+    assert!(!rig.node.wants_turn());
 }

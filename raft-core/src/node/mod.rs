@@ -36,6 +36,8 @@ mod timers;
 mod transfer;
 
 #[cfg(test)]
+mod apply_tests;
+#[cfg(test)]
 mod catchup_tests;
 #[cfg(test)]
 mod election_tests;
@@ -44,7 +46,15 @@ mod following_tests;
 #[cfg(test)]
 mod leading_tests;
 #[cfg(test)]
+mod membership_tests;
+#[cfg(test)]
+mod recovery_tests;
+#[cfg(test)]
 mod rig;
+#[cfg(test)]
+mod status_tests;
+#[cfg(test)]
+mod transfer_tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{LeadChange, Node, NodeSetup, Origin, Output, Role, SubscriptionId};
+use super::{Committed, LeadChange, Node, NodeSetup, Origin, Output, Role, SubscriptionId};
 use crate::config::Timing;
 use crate::storage::{
     LoadError, Log, LogKind, LogState, LogWrite, MemoryLog, StorageError, WriteSeq,
@@ -350,7 +350,7 @@ impl Rig {
     }
 
     /// The committed indexes the application has not taken.
-    pub(super) fn applied(&mut self) -> Vec<super::Committed> {
+    pub(super) fn applied(&mut self) -> Vec<Committed> {
         self.node.take_applied(usize::MAX, usize::MAX)
     }
 }
@@ -449,4 +449,55 @@ pub(super) fn no_op() -> Entry {
         kind: EntryType::PeerState,
         data: state.encode(),
     }
+}
+
+/// Nothing was sent.
+pub(super) const EMPTY: [Out; 0] = [];
+
+/// A refusal of this node.
+pub(super) const fn refused(term: u64, index: u64) -> Out {
+    Out::Answer(answer(term, index, SELF, false), false)
+}
+
+/// A refusal of this node that comes with a catch-up inbox.
+pub(super) const fn wants(term: u64, index: u64) -> Out {
+    Out::Answer(answer(term, index, SELF, false), true)
+}
+
+/// A follower of `N0` in `term`, with nothing voted.
+pub(super) const fn following(term: u64, last: (u64, u64), commit: u64) -> View {
+    View {
+        role: Role::Follower,
+        term,
+        vote: None,
+        leader: Some(N0),
+        last,
+        commit,
+    }
+}
+
+/// The leader of `term`.
+pub(super) const fn leading(term: u64, last: (u64, u64), commit: u64) -> View {
+    View {
+        role: Role::Leader,
+        term,
+        vote: Some(SELF),
+        leader: Some(SELF),
+        last,
+        commit,
+    }
+}
+
+pub(super) fn normal(data: &'static [u8]) -> Entry {
+    Entry::normal(data)
+}
+
+/// The indexes handed up; 0 for a nil guard, the highest number for the start of a catch-up.
+pub(super) fn indexes(applied: &[Committed]) -> Vec<u64> {
+    let index = |item: &Committed| match item {
+        Committed::Entries(entry) => entry.index.0,
+        Committed::NilGuard => 0,
+        Committed::CatchupStarted => u64::MAX,
+    };
+    applied.iter().map(index).collect()
 }

@@ -1,0 +1,175 @@
+//! Who belongs to the group, before and after a change commits.
+
+use super::rig::{N0, N1, Rig, SELF, entry, sent, special};
+use super::{Committed, Role};
+use crate::storage::MemoryLog;
+use crate::types::{Entry, EntryType, Index, PeerId, Term};
+use crate::wire::PeerState;
+
+#[test]
+fn appended_peer_counts_at_once_and_is_forgotten_when_its_entry_is_cut() {
+    let mut rig = Rig::follower_at(1, 1, MemoryLog::new());
+    let added = PeerId(*b"cnrtt3eg");
+    let add = Entry::about(EntryType::AddPeer, added);
+
+    rig.live(special(N0, 1, 0, (1, 1), add));
+    assert_eq!((rig.node.peer_names().len(), rig.node.quorum), (4, 3));
+    rig.live(entry(N1, 2, 0, (1, 1), b""));
+
+    assert_eq!(rig.node.peer_names(), [N0, SELF, N1]);
+    assert_eq!((rig.node.quorum, rig.node.membership_change), (2, None));
+}
+
+#[test]
+fn committed_addition_is_saved_and_handed_up() {
+    let mut rig = Rig::follower_at(1, 1, MemoryLog::new());
+    let added = PeerId(*b"cnrtt3eg");
+    rig.live(special(
+        N0,
+        1,
+        0,
+        (1, 1),
+        Entry::about(EntryType::AddPeer, added),
+    ));
+
+    rig.live(entry(N0, 1, 2, (1, 2), b""));
+
+    assert_eq!(rig.node.membership_change, None);
+    let saved = rig.node.take_writes().unwrap().peers.unwrap();
+    assert_eq!(
+        (saved.cluster_size, saved.peers),
+        (4, vec![N0, added, SELF, N1])
+    );
+    let applied = rig.applied();
+    let Some(Committed::Entries(committed)) = applied.last() else {
+        panic!("two indexes");
+    };
+    let handed: Vec<_> = committed
+        .entries()
+        .map(|e| (e.kind, e.data.to_vec()))
+        .collect();
+    assert_eq!(handed, [(EntryType::AddPeer, added.0.to_vec())]);
+}
+
+/// The entry that appends one change may commit the one before it.
+#[test]
+fn committing_a_change_leaves_a_later_one_pending() {
+    let (first, second) = (PeerId(*b"cnrtt3eg"), PeerId(*b"bkCGheKT"));
+    let mut rig = Rig::follower_at(1, 1, MemoryLog::new());
+    let add = |peer| Entry::about(EntryType::AddPeer, peer);
+    rig.live(special(N0, 1, 0, (1, 1), add(first)));
+
+    rig.live(special(N0, 1, 2, (1, 2), add(second)));
+
+    assert_eq!(rig.view().commit, 2);
+    let pending = rig.node.membership_change.unwrap();
+    assert_eq!((pending.index, pending.peer), (Index(3), second));
+    rig.live(entry(N1, 2, 2, (1, 2), b""));
+    assert_eq!(rig.node.peer_names(), [N0, first, SELF, N1]);
+}
+
+/// A new leader's first entry may commit after a change that was appended behind it.
+#[test]
+fn committed_membership_keeps_a_change_that_is_still_pending() {
+    let added = PeerId(*b"cnrtt3eg");
+    let mut rig = Rig::follower_at(1, 0, MemoryLog::new());
+    let state = PeerState {
+        cluster_size: 3,
+        peers: vec![N0, SELF, N1],
+        domain_ext: 0,
+    };
+    let first = Entry {
+        kind: EntryType::PeerState,
+        data: state.encode(),
+    };
+    rig.live(special(N0, 1, 0, (0, 0), first));
+    rig.live(special(
+        N0,
+        1,
+        0,
+        (1, 1),
+        Entry::about(EntryType::AddPeer, added),
+    ));
+
+    rig.live(entry(N0, 1, 1, (1, 2), b""));
+
+    assert_eq!(rig.node.peer_names(), [N0, added, SELF, N1]);
+    assert_eq!((rig.node.cluster_size, rig.node.quorum), (4, 3));
+}
+
+#[test]
+fn removal_that_is_cut_off_gives_the_member_its_record_back() {
+    let mut rig = Rig::follower_at(1, 1, MemoryLog::new());
+    let before = rig.node.peers.clone();
+    let remove = Entry::about(EntryType::RemovePeer, N0);
+    rig.live(special(N0, 1, 0, (1, 1), remove));
+    assert_eq!(
+        (rig.node.peer_names(), rig.node.quorum),
+        (vec![SELF, N1], 2)
+    );
+    assert_eq!(rig.node.voting_peer_names(), [N0, SELF, N1]);
+
+    rig.node.truncate(Term(1), Index(1), N1);
+
+    assert_eq!(rig.node.peers, before);
+    assert!(
+        before
+            .get(&N0)
+            .is_some_and(|record| record.last_heard.is_some())
+    );
+}
+
+#[test]
+fn change_about_ourselves_keeps_us_from_campaigning_until_it_is_settled() {
+    let mut rig = Rig::follower_at(1, 1, MemoryLog::new());
+    rig.live(special(
+        N0,
+        1,
+        0,
+        (1, 1),
+        Entry::about(EntryType::RemovePeer, SELF),
+    ));
+
+    rig.node.switch_to_candidate();
+    assert_eq!((rig.view().role, rig.view().leader), (Role::Follower, None));
+    rig.node.truncate(Term(1), Index(1), N1);
+    rig.node.switch_to_candidate();
+
+    assert_eq!(rig.view().role, Role::Candidate);
+}
+
+/// It may be older than what the leader has learned since.
+#[test]
+fn leader_does_not_adopt_the_membership_it_sent() {
+    let added = PeerId(*b"cnrtt3eg");
+    let mut rig = Rig::leader_in(3, MemoryLog::new());
+    rig.node.add_peer(added);
+
+    rig.acknowledge(3, 1, N0);
+    rig.acknowledge(3, 1, N1);
+
+    assert_eq!(rig.view().commit, 1);
+    assert_eq!(rig.node.peer_names(), [N0, added, SELF, N1]);
+}
+
+#[test]
+fn leader_of_a_group_that_shrank_says_so_at_once() {
+    let mut rig = Rig::leader_in(3, MemoryLog::new());
+
+    rig.node.remove_peer(N1);
+
+    assert_eq!(rig.outputs(), [sent(3, 0, (3, 1), vec![])]);
+    assert_eq!(rig.node.removed.get(&N1), Some(&rig.now));
+}
+
+#[test]
+fn same_membership_is_not_saved_twice() {
+    let mut rig = Rig::follower_at(1, 1, MemoryLog::new());
+    rig.node.add_peer(PeerId(*b"cnrtt3eg"));
+    rig.sync();
+
+    let state = rig.node.current_peer_state();
+    rig.node.process_peer_state(&state);
+
+    assert!(rig.node.take_writes().is_none());
+}
