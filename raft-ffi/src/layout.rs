@@ -28,7 +28,8 @@ struct Layout {
 /// One [`Layout`] for each struct, its fields in order; refuses padding and a missing field,
 /// because each field must begin where the one before it ends.
 macro_rules! layouts {
-    ($list:ident: $($id:ident => $type:ident, $size:literal: $($field:ident $width:literal),+;)+) => {
+    ($list:ident:
+     $($id:ident => $type:ident, $size:literal: $($field:ident $width:literal),+;)+) => {
         $(#[cfg(target_pointer_width = "64")]
         const _: () = {
             assert!(size_of::<$type>() == $size, "the size is part of the ABI");
@@ -63,15 +64,15 @@ layouts! {
         token 8, ready_mask 4, reserved0 4;
     NRG_STRUCT_METRICS => NrgMetrics, 104:
         struct_size 4, reserved0 4, groups 8, leaders 8, commits 8, applied 8, syncs 8,
-        sync_nanos 8, proposals_refused 8, messages_sent 8, leader_changes 8, messages_malformed 8, poll_wakes 8,
-        log_records_dropped 8;
+        sync_nanos 8, proposals_refused 8, messages_sent 8, leader_changes 8,
+        messages_malformed 8, poll_wakes 8, log_records_dropped 8;
     NRG_STRUCT_NODE_CONFIG => NrgNodeConfig, 72:
         struct_size 4, flags 4, token 8, peer_id 8, group_name_ptr 8, group_name_len 8,
         store_root_ptr 8, store_root_len 8, loopback 8, log_kind 4, transport 4;
     NRG_STRUCT_NODE_STATE => NrgNodeState, 168:
         struct_size 4, role 4, flags 4, sync_policy 4, leader 8, leader_since_unix_nanos 8, vote 8,
-        term 8, last_term 8, first_index 8, last_index 8, durable 8, commit 8, processed 8, applied 8,
-        entries 8, bytes 8, overrun_count 8, created_unix_nanos 8, sync_interval_ns 8,
+        term 8, last_term 8, first_index 8, last_index 8, durable 8, commit 8, processed 8,
+        applied 8, entries 8, bytes 8, overrun_count 8, created_unix_nanos 8, sync_interval_ns 8,
         cluster_size 4, quorum 4, proposal_queue_len 4, entry_queue_len 4, response_queue_len 4,
         apply_queue_len 4;
     NRG_STRUCT_PEER => NrgPeer, 32:

@@ -89,8 +89,8 @@ void pump(const Runtime &runtime, const Node &node, Seen &seen, Done done) {
 } // namespace
 
 int main() {
-    const auto folder = std::filesystem::temp_directory_path() /
-                        ("nrg-smoke-cpp-" + std::to_string(Clock::now().time_since_epoch().count()));
+    const auto moment = std::to_string(Clock::now().time_since_epoch().count());
+    const auto folder = std::filesystem::temp_directory_path() / ("nrg-smoke-cpp-" + moment);
     const std::string root = folder.string(), group = "SMOKE", name = "AAAAAAAA";
     std::uint64_t id = 0;
     std::memcpy(&id, name.data(), sizeof id);

@@ -24,10 +24,10 @@ pub(super) fn decode(name: &str, group: &str, input: &[u8]) -> Result<String, Fa
             fields.put("pterm", head.prev_term.0);
             fields.put("pindex", head.prev_index.0);
             fields.put("lterm", head.leader_term.0);
-            let entry = |kind: EntryType, data: &[u8]| json!({ "type": kind.code(), "data_hex": to_hex(data) });
-            let entries = message
-                .entries()
-                .map(|record| entry(record.kind, record.data));
+            let entries = message.entries().map(|record| {
+                let data = to_hex(record.data);
+                json!({ "type": record.kind.code(), "data_hex": data })
+            });
             fields.put("entries", entries.collect::<Vec<_>>());
         }
         "append_entry_response" => {
