@@ -16,6 +16,13 @@ public sealed class RaftFactAttribute : FactAttribute
         get => Timeout == Limits.Live;
         set => Timeout = value ? Limits.Live : Limits.Alone;
     }
+
+    /// <summary>Whether the test starts and ends processes, which takes longer still.</summary>
+    public bool Processes
+    {
+        get => Timeout == Limits.Processes;
+        set => Timeout = value ? Limits.Processes : Limits.Alone;
+    }
 }
 
 /// <summary>A theory with a time limit for each of its cases.</summary>
@@ -39,6 +46,7 @@ internal static class Limits
 {
     internal const int Alone = 60_000;
     internal const int Live = 120_000;
+    internal const int Processes = 280_000;
 }
 
 /// <summary>Live groups share the machine's time: their classes run one after another.</summary>
