@@ -392,7 +392,7 @@ fn quorum_pause_gives_the_catch_up_up() {
     for at in 1..100_000 {
         rig.live(entry(N0, 1, at, (1, at), b"x"));
     }
-    rig.live(entry(N0, 1, 100_000, (1, 100_001), b"x"));
+    rig.live(entry(N0, 1, 100_000, (1, 100_009), b"x"));
     let inbox = rig.catchup();
     rig.outputs();
 
@@ -411,7 +411,9 @@ fn quorum_pause_gives_the_catch_up_up() {
     assert!(rig.node.quorum_paused && rig.node.catchup.is_none());
     rig.node
         .create_catchup(&entry(N0, 1, 0, (1, 100_005), b"x"));
-    rig.live(entry(N0, 1, 100_001, (1, 100_005), b"x"));
+    let inbox = rig.catchup();
+    rig.receive(relayed(1, &entry(N0, 1, 0, (1, 100_001), b"x")), inbox);
 
+    assert!(rig.node.catchup.is_none());
     assert_eq!(rig.view().last, (1, 100_001));
 }
