@@ -2,6 +2,7 @@
 //!
 //! Time is moved by hand wherever a test depends on it; nothing sleeps.
 
+#![cfg(feature = "runtime")]
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

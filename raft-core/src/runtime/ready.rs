@@ -1,20 +1,20 @@
 //! The ready list: which nodes have something for their host, and one waiting poller.
 //!
 //! A producer sets bits in the node's mask; only the change from zero puts the node on the list,
-//! and only a poller that waits is woken. The poller swaps a mask to zero before it hands it out,
+//! and only a poller that waits is woken. The poller clears a mask before it hands it out,
 //! so a bit set afterwards puts the node on the list again: a signal can come once too often,
 //! never once too seldom.
 
 #[cfg(loom)]
 use loom::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 #[cfg(loom)]
-use loom::sync::{Arc, Condvar, Mutex, MutexGuard};
+use loom::sync::{Condvar, Mutex, MutexGuard};
 use std::collections::VecDeque;
-use std::sync::PoisonError;
 #[cfg(not(loom))]
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError};
 #[cfg(not(loom))]
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 pub use crate::node::signal::{ADVISORY, APPLY, FAULT, LEADER, OUTBOUND, STOPPED};

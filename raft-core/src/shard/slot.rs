@@ -19,7 +19,7 @@ pub struct SlotId {
 }
 
 impl SlotId {
-    #[cfg(test)]
+    #[cfg(all(test, feature = "runtime"))]
     pub(crate) const fn for_tests(index: u32, generation: u32) -> Self {
         Self { index, generation }
     }
