@@ -5,17 +5,27 @@ using ZB.MOM.NatsNet.Server.Native;
 
 namespace ZB.MOM.NatsNet.Server;
 
-/// <summary>Hands the engine's log records, and the shim's own, to the host's logger.</summary>
-internal sealed partial class RaftLog(ILogger logger)
+/// <summary>
+/// Hands the engine's log records, and the shim's own, to the host's logger. Nothing that a
+/// provider throws gets past here: it must not end the pump, nor cut a release short.
+/// </summary>
+internal sealed partial class RaftLog
 {
     internal const string Category = "ZB.MOM.NatsNet.Raft";
+
+    private readonly ForgivingLogger _logger;
+
+    internal RaftLog(ILogger host) => _logger = new ForgivingLogger(host);
+
+    /// <summary>Records that the host's logger has thrown on.</summary>
+    internal long Lost => _logger.Lost;
 
     internal void Write(ReadOnlySpan<NrgLogRecord.Unmanaged> records)
     {
         foreach (ref readonly NrgLogRecord.Unmanaged record in records)
         {
             LogLevel level = Level(record.level);
-            if (!logger.IsEnabled(level))
+            if (!_logger.IsEnabled(level))
             {
                 continue;
             }
@@ -59,4 +69,50 @@ internal sealed partial class RaftLog(ILogger logger)
 
     private static unsafe string Text(IntPtr start, nuint length)
         => Encoding.UTF8.GetString(new ReadOnlySpan<byte>((void*)start, checked((int)length)));
+
+    /// <summary>A logger that counts what another one throws on, and goes on.</summary>
+    private sealed class ForgivingLogger(ILogger host) : ILogger
+    {
+        private long _lost;
+
+        internal long Lost => Interlocked.Read(ref _lost);
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull
+            => host.BeginScope(state);
+
+        public bool IsEnabled(LogLevel logLevel)
+        {
+#pragma warning disable CA1031 // Whatever a provider throws.
+            try
+            {
+                return host.IsEnabled(logLevel);
+            }
+            catch (Exception)
+            {
+                Interlocked.Increment(ref _lost);
+                return false;
+            }
+#pragma warning restore CA1031
+        }
+
+        public void Log<TState>(
+            LogLevel logLevel,
+            EventId eventId,
+            TState state,
+            Exception? exception,
+            Func<TState, Exception?, string> formatter)
+        {
+#pragma warning disable CA1031 // Whatever a provider throws.
+            try
+            {
+                host.Log(logLevel, eventId, state, exception, formatter);
+            }
+            catch (Exception)
+            {
+                Interlocked.Increment(ref _lost);
+            }
+#pragma warning restore CA1031
+        }
+    }
 }
