@@ -1,0 +1,38 @@
+using ZB.MOM.NatsNet.Server.Tests.Support;
+
+namespace ZB.MOM.NatsNet.Server.Tests.Shim;
+
+/// <summary>What the engine cannot do yet says so, and does nothing else.</summary>
+public class NotYetTests
+{
+    [RaftFact]
+    public void MembersWhoseEnginePartIsMissing_ThrowWithTheirName()
+    {
+        using TestGroup<Adder> group = AdderGroup.Create(1, RaftLogKind.Memory);
+        Raft node = group.WaitOnLeader().Node;
+        (string Name, Action Call)[] missing =
+        [
+            (nameof(Raft.ProposeAsync), () => _ = node.ProposeAsync(1, ReadOnlyMemory<byte>.Empty).AsTask()),
+            (nameof(Raft.ProposeAddPeer), () => node.ProposeAddPeer(Ids.S2)),
+            (nameof(Raft.ProposeRemovePeer), () => node.ProposeRemovePeer(Ids.S2)),
+            (nameof(Raft.EvictPeers), () => node.EvictPeers([Ids.S2])),
+            (nameof(Raft.RescueQuorum), () => node.RescueQuorum(1)),
+            (nameof(Raft.LoadLastSnapshot), () => node.LoadLastSnapshot()),
+            (nameof(Raft.InstallSnapshot), () => node.InstallSnapshot(ReadOnlyMemory<byte>.Empty, false)),
+            (nameof(Raft.CreateSnapshotCheckpoint), () => node.CreateSnapshotCheckpoint(false)),
+            (nameof(Raft.SendSnapshot), () => node.SendSnapshot(ReadOnlyMemory<byte>.Empty)),
+            (nameof(Raft.DrainAndReplaySnapshot), () => node.DrainAndReplaySnapshot()),
+            (nameof(Raft.IsSystemAccount), () => node.IsSystemAccount()),
+            (nameof(Raft.GetTrafficAccountName), () => node.GetTrafficAccountName()),
+            (nameof(Raft.RecreateInternalSubs), () => node.RecreateInternalSubs()),
+            (nameof(Raft.Reset), () => node.Reset()),
+        ];
+
+        foreach ((string name, Action call) in missing)
+        {
+            Should.Throw<NotSupportedException>(call).Message.ShouldContain(name);
+        }
+
+        (node.State(), node.Progress()).ShouldBe((RaftState.Leader, (1UL, 1UL, 1UL)));
+    }
+}
