@@ -27,7 +27,13 @@ public class RaftException : Exception
     /// <param name="status">The outcome.</param>
     /// <param name="group">The group it happened in, if one is known.</param>
     public RaftException(string message, RaftStatus status, string? group)
-        : base(message)
+        : this(message, status, group, null)
+    {
+    }
+
+    private protected RaftException(
+        string message, RaftStatus status, string? group, Exception? innerException)
+        : base(message, innerException)
     {
         Status = status;
         Group = group;
@@ -42,19 +48,22 @@ public class RaftException : Exception
 
 /// <summary>
 /// The engine panicked. The node that did it is unusable and has to be disposed; what it had
-/// acknowledged is on disk, and opening it again recovers it.
+/// acknowledged is on disk, and opening it again recovers it. From <see cref="RaftRuntime.Open"/>:
+/// the thread that hands out the events has failed, all nodes of the runtime are stopped, and it
+/// has to be disposed.
 /// </summary>
 public sealed class RaftFaultedException : RaftException
 {
     /// <summary>Makes an exception.</summary>
     public RaftFaultedException()
+        : this("raft: the engine has failed")
     {
     }
 
     /// <summary>Makes an exception with a text.</summary>
     /// <param name="message">What happened.</param>
     public RaftFaultedException(string message)
-        : base(message)
+        : this(message, (Exception?)null)
     {
     }
 
@@ -62,7 +71,7 @@ public sealed class RaftFaultedException : RaftException
     /// <param name="message">What happened.</param>
     /// <param name="innerException">The cause.</param>
     public RaftFaultedException(string message, Exception? innerException)
-        : base(message, innerException)
+        : this(message, RaftStatus.Faulted, null, innerException)
     {
     }
 
@@ -72,6 +81,16 @@ public sealed class RaftFaultedException : RaftException
     /// <param name="group">The group it happened in, if one is known.</param>
     public RaftFaultedException(string message, RaftStatus status, string? group)
         : base(message, status, group)
+    {
+    }
+
+    /// <param name="message">What happened.</param>
+    /// <param name="status">The outcome.</param>
+    /// <param name="group">The group it happened in, if one is known.</param>
+    /// <param name="innerException">The cause.</param>
+    internal RaftFaultedException(
+        string message, RaftStatus status, string? group, Exception? innerException)
+        : base(message, status, group, innerException)
     {
     }
 }

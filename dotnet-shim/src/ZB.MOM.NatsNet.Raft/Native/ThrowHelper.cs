@@ -59,7 +59,6 @@ internal static class ThrowHelper
 
             case RaftStatus.Panic:
             case RaftStatus.Faulted:
-            case RaftStatus.Internal:
                 return new RaftFaultedException(message, status, group);
 
             case RaftStatus.IO:
@@ -128,7 +127,7 @@ internal static class ThrowHelper
     // of an older failure must not be shown with them.
     private static bool HasText(RaftStatus status) => status switch
     {
-        RaftStatus.TooLarge => false,
+        RaftStatus.TooLarge or RaftStatus.BufferTooSmall => false,
         RaftStatus.AlreadyOpen or RaftStatus.Unsupported or RaftStatus.SnapshotCorrupt => true,
         < RaftStatus.NotLeader => true,
         >= RaftStatus.IO => true,
