@@ -43,8 +43,10 @@ public sealed class LoopbackNetwork : IDisposable
     public void Heal(string peer) => SetPartition(peer, 0);
 
     /// <summary>
-    /// Stops a node's inputs, timers and commands, as if its process were suspended. Calls on it,
-    /// stopping and disposing included, wait until <see cref="Unfreeze"/>.
+    /// Stops a node's inputs, timers and commands, as if its process were suspended. Calls that
+    /// read or command it wait until <see cref="Unfreeze"/>. Proposing does not wait, nor do
+    /// stopping, deleting and disposing: these let the node go on, to its end. On its way there it
+    /// may still speak; a partition keeps others from hearing it.
     /// </summary>
     /// <param name="node">A node of this network.</param>
     public void Freeze(Raft node) => SetFrozen(node, frozen: true);
@@ -60,6 +62,5 @@ public sealed class LoopbackNetwork : IDisposable
             NativeMethods.LoopbackFreeze(_handle, node.Handle, frozen),
             nameof(Freeze),
             node.Group());
-        node.IsFrozen = frozen;
     }
 }

@@ -9,17 +9,11 @@ public sealed partial class Raft
 {
     /// <summary>Stops the node's inputs, timers and commands.</summary>
     internal void Freeze()
-    {
-        Check(NativeMethods.TestNodeFreeze(Handle, frozen: true), nameof(Freeze));
-        IsFrozen = true;
-    }
+        => Check(NativeMethods.TestNodeFreeze(Handle, frozen: true), nameof(Freeze));
 
     /// <summary>Lets a frozen node go on.</summary>
     internal void Unfreeze()
-    {
-        Check(NativeMethods.TestNodeFreeze(Handle, frozen: false), nameof(Unfreeze));
-        IsFrozen = false;
-    }
+        => Check(NativeMethods.TestNodeFreeze(Handle, frozen: false), nameof(Unfreeze));
 
     /// <summary>
     /// Makes a call on the node panic inside the engine; returns what the caller gets.

@@ -8,15 +8,14 @@ public sealed partial class Raft
     private readonly CancellationTokenSource _quit = new();
     private readonly TaskCompletionSource _stopped =
         new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _released =
+        new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _gate = new();
     private bool _disposed;
-    private bool _released;
+    private bool _releasing;
 
     /// <summary>Completes when the engine has ended the node.</summary>
     internal Task Stopped => _stopped.Task;
-
-    /// <summary>Whether the node stands still: calls on it wait.</summary>
-    internal bool IsFrozen { get; set; }
 
     /// <inheritdoc/>
     public void Stop()
@@ -28,6 +27,11 @@ public sealed partial class Raft
     /// <inheritdoc/>
     public void WaitForStop()
     {
+        if (_runtime.IsOnPump)
+        {
+            throw new InvalidOperationException("the pump cannot wait for what it has to tell");
+        }
+
         if (IsEnding())
         {
             _stopped.Task.Wait();
@@ -53,7 +57,7 @@ public sealed partial class Raft
 
     /// <summary>
     /// Requests the stop and returns; the native node is released when it has stopped. Waits that
-    /// are under way end. May be repeated and called from any thread.
+    /// are under way end. A frozen node is stopped too. May be repeated and called from any thread.
     /// </summary>
     public void Dispose()
     {
@@ -69,34 +73,36 @@ public sealed partial class Raft
 
         try
         {
-            if (_handle is { IsClosed: false } handle)
-            {
-                // Does nothing on a node that has stopped by itself.
-                RaftStatus status = NativeMethods.NodeStop(handle);
-                Debug.Assert(status == RaftStatus.Ok, "stopping does not fail");
-            }
+            StopDisposed();
+            CloseWaits();
         }
-        catch (ObjectDisposedException)
+        finally
         {
-            // It had stopped, and the pump released it just now.
+            ReleaseWhenDone();
         }
-
-        CloseWaits();
-        ReleaseWhenDone();
     }
 
-    /// <summary>Disposes the node and waits until it has stopped.</summary>
+    /// <summary>Disposes the node and waits until it has stopped and is released.</summary>
     /// <returns>The end of the node.</returns>
     public async ValueTask DisposeAsync()
     {
         Dispose();
         await _stopped.Task.ConfigureAwait(false);
+
+        // Without a native object, opening has failed or is about to notice the end.
+        if (_handle is not null)
+        {
+            await _released.Task.ConfigureAwait(false);
+        }
     }
 
     /// <summary>Gives the node its native object, once.</summary>
     internal void Attach(NodeHandle handle)
     {
         _handle = handle;
+
+        // Whoever ends the runtime disposes nodes that are just being opened, too.
+        StopDisposed();
         ReleaseWhenDone();
     }
 
@@ -127,15 +133,21 @@ public sealed partial class Raft
     /// <summary>The engine has ended the node, or itself. On the pump.</summary>
     internal void OnStopped()
     {
-        CloseWaits();
-        _stopped.TrySetResult();
-        ReleaseWhenDone();
+        try
+        {
+            CloseWaits();
+        }
+        finally
+        {
+            _stopped.TrySetResult();
+            ReleaseWhenDone();
+        }
     }
 
     /// <summary>Takes committed entries; null when there are none or the node is gone.</summary>
     internal unsafe ApplyBatch? TakeApplied(int maxEntries, int maxBytes)
     {
-        if (_handle is not { IsClosed: false } handle)
+        if (Volatile.Read(ref _disposed) || _handle is not { } handle)
         {
             return null;
         }
@@ -175,7 +187,7 @@ public sealed partial class Raft
     internal bool TakeLeadChange(out LeadChange change)
     {
         change = default;
-        if (_handle is not { IsClosed: false } handle)
+        if (Volatile.Read(ref _disposed) || _handle is not { } handle)
         {
             return false;
         }
@@ -198,14 +210,23 @@ public sealed partial class Raft
     }
 
     private bool IsEnding()
-        => Volatile.Read(ref _disposed) || _stopped.Task.IsCompleted || State() == RaftState.Closed;
+    {
+        try
+        {
+            return _stopped.Task.IsCompleted || State() == RaftState.Closed;
+        }
+        catch (ObjectDisposedException)
+        {
+            return true;
+        }
+    }
 
     /// <summary>Why the node failed, if its native object can still be asked.</summary>
     private Exception? Fault()
     {
         try
         {
-            return _handle is null ? null : GetWriteErr();
+            return _handle is { } handle ? WriteError(handle) : null;
         }
         catch (ObjectDisposedException)
         {
@@ -214,28 +235,75 @@ public sealed partial class Raft
     }
 
     // The host's callbacks run on the pool: never on the pump or under a lock of the caller.
-    private void Quit() => _ = _quit.CancelAsync();
+    private void Quit() => _ = QuitAsync();
+
+    private async Task QuitAsync()
+    {
+        try
+        {
+            await _quit.CancelAsync().ConfigureAwait(false);
+        }
+        catch (AggregateException failure)
+        {
+            _runtime.OnCallbackFailed(this, failure);
+        }
+    }
 
     private void CloseWaits()
     {
         Quit();
-        _applyQueue.Close();
-        _leadChange.Close();
+        try
+        {
+            _applyQueue.Close();
+        }
+        finally
+        {
+            _leadChange.Close();
+        }
+    }
+
+    /// <summary>Stops the native node, if there is one, and the node is disposed.</summary>
+    private void StopDisposed()
+    {
+        Interlocked.MemoryBarrier();
+        if (!_disposed || _handle is not { } handle)
+        {
+            return;
+        }
+
+        try
+        {
+            // Does nothing on a node that has stopped by itself.
+            RaftStatus status = NativeMethods.NodeStop(handle);
+            Debug.Assert(status == RaftStatus.Ok, "stopping does not fail");
+        }
+        catch (ObjectDisposedException)
+        {
+            // It had stopped, and was released just now.
+        }
     }
 
     private void ReleaseWhenDone()
     {
         lock (_gate)
         {
-            if (_released || !_disposed || !_stopped.Task.IsCompleted || _handle is null)
+            if (_releasing || !_disposed || !_stopped.Task.IsCompleted || _handle is null)
             {
                 return;
             }
 
-            _released = true;
+            _releasing = true;
         }
 
+        // The last hold on the log may be this one: dropping it, and closing its files, takes the
+        // pump too long.
+        ThreadPool.UnsafeQueueUserWorkItem(static node => node.Release(), this, preferLocal: false);
+    }
+
+    private void Release()
+    {
+        _handle!.Dispose();
         _runtime.Forget(_token);
-        _handle.Dispose();
+        _released.TrySetResult();
     }
 }

@@ -33,14 +33,14 @@ public sealed partial class Raft : IRaftNode, IDisposable
         _leadChange = new LeadChangeSource(this, runtime.InlineContinuations);
     }
 
-    /// <summary>The native object; throws when the node is disposed and gone.</summary>
+    /// <summary>The native object; throws when the node is disposed.</summary>
     internal NodeHandle Handle
     {
         get
         {
             NodeHandle handle = _handle
                 ?? throw new InvalidOperationException("the node is not open yet");
-            ObjectDisposedException.ThrowIf(handle.IsClosed, this);
+            ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed), this);
             return handle;
         }
     }
@@ -279,13 +279,7 @@ public sealed partial class Raft : IRaftNode, IDisposable
     public bool IsDeleted() => HasFlag(Nrg.NRG_NODE_DELETED);
 
     /// <inheritdoc/>
-    public Exception? GetWriteErr()
-    {
-        (RaftStatus code, string text) = NativeMethods.NodeWriteError(Handle);
-        return code == RaftStatus.Ok
-            ? null
-            : ThrowHelper.Make(code, nameof(GetWriteErr), Group(), text);
-    }
+    public Exception? GetWriteErr() => WriteError(Handle);
 
     /// <inheritdoc/>
     public (ulong Entries, ulong Bytes) Size()
@@ -375,6 +369,14 @@ public sealed partial class Raft : IRaftNode, IDisposable
     {
         uint atLeast = (uint)Math.Max(size, 0);
         Check(NativeMethods.NodeAdjustClusterSize(Handle, atLeast, boot), operation);
+    }
+
+    private Exception? WriteError(NodeHandle handle)
+    {
+        (RaftStatus code, string text) = NativeMethods.NodeWriteError(handle);
+        return code == RaftStatus.Ok
+            ? null
+            : ThrowHelper.Make(code, nameof(GetWriteErr), Group(), text);
     }
 
     private NrgNodeState.Unmanaged Status()

@@ -52,6 +52,13 @@ internal sealed partial class RaftLog
     [LoggerMessage(3, LogLevel.Critical, "the pump failed; no node of the runtime gets events")]
     internal partial void PumpFailed(Exception failure);
 
+    [LoggerMessage(4, LogLevel.Error, "node {Node} of group {Group} did not stop in order")]
+    internal partial void NodeNotStopped(string group, string node, Exception? failure);
+
+    [LoggerMessage(
+        5, LogLevel.Error, "a callback on the end of node {Node} of group {Group} has thrown")]
+    internal partial void CallbackFailed(string group, string node, Exception failure);
+
     [LoggerMessage(EventId = 10, Message = "{Text}")]
     private partial void Record(LogLevel level, string text);
 

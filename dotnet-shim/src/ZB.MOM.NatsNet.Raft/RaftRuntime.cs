@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using ZB.MOM.NatsNet.Server.Native;
@@ -22,6 +21,7 @@ public sealed class RaftRuntime : IAsyncDisposable, IDisposable
     private readonly RaftMeter _meter;
     private readonly Lock _gate = new();
     private Task? _ending;
+    private volatile Exception? _failure;
 
     /// <summary>Starts an engine.</summary>
     /// <param name="options">The options; null takes the defaults.</param>
@@ -40,17 +40,18 @@ public sealed class RaftRuntime : IAsyncDisposable, IDisposable
         try
         {
             SetTiming(options.Timing);
+            ILoggerFactory loggers = options.LoggerFactory ?? NullLoggerFactory.Instance;
+            _log = new RaftLog(loggers.CreateLogger(RaftLog.Category));
+            _meter = new RaftMeter(options.MeterFactory, this);
+            _pump = new Pump(this, _handle);
         }
         catch
         {
+            _meter?.Dispose();
             _handle.Dispose();
             throw;
         }
 
-        ILoggerFactory loggers = options.LoggerFactory ?? NullLoggerFactory.Instance;
-        _log = new RaftLog(loggers.CreateLogger(RaftLog.Category));
-        _meter = new RaftMeter(options.MeterFactory, this);
-        _pump = new Pump(this, _handle);
         _log.Started(NativeMethods.BuildInfo(), NativeLibraryLoader.ResolvedPath ?? "linked in");
     }
 
@@ -100,6 +101,7 @@ public sealed class RaftRuntime : IAsyncDisposable, IDisposable
     /// <param name="network">What carries the group's messages.</param>
     /// <returns>The running node, to be disposed.</returns>
     /// <exception cref="RaftException">Already open, or the runtime is shut down.</exception>
+    /// <exception cref="RaftFaultedException">The runtime has failed; the cause is inside.</exception>
     /// <exception cref="RaftStorageException">
     /// Not bootstrapped, or the files cannot be used.
     /// </exception>
@@ -107,6 +109,7 @@ public sealed class RaftRuntime : IAsyncDisposable, IDisposable
     {
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(network);
+        ThrowIfFaulted(config.Name);
         ulong token = _pump.NextToken();
         var node = new Raft(this, config, token);
 
@@ -118,13 +121,25 @@ public sealed class RaftRuntime : IAsyncDisposable, IDisposable
                 _handle, new NodePlace(config, token), network.Handle, out NodeHandle? handle);
             ThrowHelper.Check(status, nameof(Open), config.Name);
             node.Attach(handle!);
-            return node;
         }
         catch
         {
+            // Whoever disposes the runtime meanwhile may wait for it.
+            node.OnStopped();
             _pump.Unregister(token);
             throw;
         }
+
+        if (_pump.HasEnded)
+        {
+            // Nobody would ever tell this node anything.
+            node.OnStopped();
+            node.Dispose();
+            ThrowIfFaulted(config.Name);
+            ThrowHelper.Check(RaftStatus.Shutdown, nameof(Open), config.Name);
+        }
+
+        return node;
     }
 
     /// <summary>As <see cref="Open"/>, on a thread of the pool.</summary>
@@ -225,17 +240,25 @@ public sealed class RaftRuntime : IAsyncDisposable, IDisposable
     internal void OnFault(Raft node, Exception? cause)
         => _log.NodeFailed(node.Group(), node.ID(), cause?.Message ?? "no reason given");
 
-    /// <summary>The pump has ended, by itself or by a bug. On the pump.</summary>
-    internal void OnPumpEnded(Exception? failure)
+    /// <summary>A callback of the host on <see cref="IRaftNode.QuitC"/> has thrown.</summary>
+    internal void OnCallbackFailed(Raft node, Exception failure)
+        => _log.CallbackFailed(node.Group(), node.ID(), failure);
+
+    /// <summary>
+    /// The pump met a bug and ends: without events no node may go on leading. On the pump.
+    /// </summary>
+    internal void OnPumpFailed(Exception failure)
     {
-        if (failure is not null)
-        {
-            Debug.Fail(failure.ToString());
-            _log.PumpFailed(failure);
-        }
+        _failure ??= failure;
+        RaftStatus status = NativeMethods.RuntimeShutdown(_handle);
+        Debug.Assert(status == RaftStatus.Ok, "a shutdown does not fail");
+        _log.PumpFailed(failure);
     }
 
-    /// <summary>A node has ended and is disposed.</summary>
+    /// <summary>Whether this is the thread that hands out the events.</summary>
+    internal bool IsOnPump => _pump.IsCurrentThread;
+
+    /// <summary>A node has ended and is released.</summary>
     internal void Forget(ulong token) => _pump.Unregister(token);
 
     /// <summary>
@@ -253,33 +276,46 @@ public sealed class RaftRuntime : IAsyncDisposable, IDisposable
 
     private async Task EndOnceAsync()
     {
-        // Off the caller's lock; and a frozen node's stop waits until the shutdown thaws it.
-        await ToPool();
-        ILookup<bool, Task> stops = _pump.Nodes.ToLookup(static node => node.IsFrozen, StopAsync);
-        await Settle(stops[false]).ConfigureAwait(false);
-        _meter.Dispose();
-        ThrowHelper.Check(NativeMethods.RuntimeShutdown(_handle), "shut down");
-        await Task.Run(_pump.Join).ConfigureAwait(false);
-        await Settle(stops[true]).ConfigureAwait(false);
-        DrainLogs();
-        _handle.Dispose();
-
-        static async Task StopAsync(Raft node)
+        // Off the caller's lock.
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        try
         {
-            if (node.IsFrozen)
-            {
-                await ToPool();
-            }
-
-            await node.DisposeAsync().ConfigureAwait(false);
+            await StopNodesAsync([.. _pump.Nodes]).ConfigureAwait(false);
+            ThrowHelper.Check(NativeMethods.RuntimeShutdown(_handle), "shut down");
+            await Task.Run(_pump.Join).ConfigureAwait(false);
+            DrainLogs();
         }
+        finally
+        {
+            _meter.Dispose();
+            _handle.Dispose();
+        }
+    }
 
-        static ConfiguredTaskAwaitable ToPool()
-            => Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+    private async Task StopNodesAsync(Raft[] nodes)
+    {
+        Task[] stops = Array.ConvertAll(nodes, static node => node.DisposeAsync().AsTask());
+        await Task.WhenAll(stops).WaitAsync(StopPatience)
+            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        foreach ((Raft node, Task stop) in nodes.Zip(stops))
+        {
+            if (!stop.IsCompletedSuccessfully)
+            {
+                _log.NodeNotStopped(node.Group(), node.ID(), stop.Exception);
+            }
+        }
+    }
 
-        static async Task Settle(IEnumerable<Task> stops)
-            => await Task.WhenAny(Task.WhenAll(stops), Task.Delay(StopPatience))
-                .ConfigureAwait(false);
+    private void ThrowIfFaulted(string group)
+    {
+        if (_failure is { } failure)
+        {
+            throw new RaftFaultedException(
+                $"{nameof(Open)} in group '{group}': the runtime has failed: {failure.Message}",
+                RaftStatus.Faulted,
+                group,
+                failure);
+        }
     }
 
     private void DrainLogs()

@@ -15,6 +15,7 @@ internal sealed class Pump
     private readonly ConcurrentDictionary<ulong, Raft> _nodes = new();
     private readonly Thread _thread;
     private ulong _lastToken;
+    private volatile bool _ended;
 
     internal Pump(RaftRuntime runtime, RuntimeHandle handle)
     {
@@ -25,6 +26,12 @@ internal sealed class Pump
     }
 
     internal bool IsCurrentThread => Thread.CurrentThread == _thread;
+
+    /// <summary>
+    /// Whether no more events come. Who registers a node looks here afterwards: the end tells all
+    /// nodes that are registered by then, and no others.
+    /// </summary>
+    internal bool HasEnded => _ended;
 
     internal ICollection<Raft> Nodes => _nodes.Values;
 
@@ -60,18 +67,33 @@ internal sealed class Pump
                 }
             }
 
-            _runtime.OnPumpEnded(null);
         }
 #pragma warning disable CA1031 // A bug of the dispatch ends the runtime's waits, not the process.
         catch (Exception failure)
 #pragma warning restore CA1031
         {
-            _runtime.OnPumpEnded(failure);
+            _runtime.OnPumpFailed(failure);
         }
 
+        _ended = true;
         foreach (Raft node in _nodes.Values)
         {
+            EndNode(node);
+        }
+    }
+
+    /// <summary>Ends a node's waits; a consumer that throws must not keep the others'.</summary>
+    private void EndNode(Raft node)
+    {
+        try
+        {
             node.OnStopped();
+        }
+#pragma warning disable CA1031 // An inline continuation may throw anything.
+        catch (Exception failure)
+#pragma warning restore CA1031
+        {
+            _runtime.OnPumpFailed(failure);
         }
     }
 
