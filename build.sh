@@ -152,15 +152,18 @@ library_file() { [[ $(uname -s) == Darwin ]] && echo libnatsraft.dylib || echo l
 native_dir() { echo "$root/artifacts/native$1/$(rid)"; }
 
 target_native() {
+    native ship ''
+    native testing -testing --features testing
+}
+
+# native NAME SUFFIX [OPTIONS]: one flavour, in a target folder of its own.
+native() {
     need_cargo
     export NATSRAFT_REVISION
     NATSRAFT_REVISION=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
-    say "native: ship"
-    run_cargo build --release -p raft-ffi --target-dir target/ship
-    place target/ship/release "$(native_dir '')"
-    say "native: testing"
-    run_cargo build --release -p raft-ffi --features testing --target-dir target/testing
-    place target/testing/release "$(native_dir -testing)"
+    say "native: $1"
+    run_cargo build --release -p raft-ffi --target-dir "target/$1" "${@:3}"
+    place "target/$1/release" "$(native_dir "$2")"
 }
 
 # Copies the library beside its place and renames it: a mapped file must not change.
@@ -380,7 +383,7 @@ judge_parity() {
 target_run() {
     need_cargo
     need_dotnet
-    target_native
+    native ship ''
     say "run"
     dotnet_build "$sample_project"
     # Where the caller stands: a file may be named relative to it.
@@ -391,7 +394,7 @@ target_run() {
 target_bench() {
     need_cargo
     need_dotnet
-    target_native
+    native ship ''
     say "bench: Rust"
     run_cargo bench -p raft-core -p nrg --all-features --target-dir target
     say "bench: C#"
