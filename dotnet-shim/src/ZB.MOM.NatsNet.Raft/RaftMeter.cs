@@ -6,12 +6,14 @@ namespace ZB.MOM.NatsNet.Server;
 
 /// <summary>
 /// The instruments of a runtime. They are observed: a collection reads the engine's counters once,
-/// whatever the number of instruments.
+/// whatever the number of instruments. The meter is the runtime's own, also where a factory gives
+/// its scope: those that a factory makes live as long as the factory, and are one for one name.
 /// </summary>
 internal sealed class RaftMeter : IDisposable
 {
+    private static int _runtimes;
+
     private readonly Meter _meter;
-    private readonly bool _owned;
     private readonly RaftRuntime _runtime;
     private readonly Counter<long> _refused;
     private readonly Lock _gate = new();
@@ -22,8 +24,12 @@ internal sealed class RaftMeter : IDisposable
     internal RaftMeter(IMeterFactory? factory, RaftRuntime runtime)
     {
         _runtime = runtime;
-        _owned = factory is null;
-        _meter = factory?.Create(new MeterOptions(RaftLog.Category)) ?? new Meter(RaftLog.Category);
+        _meter = new Meter(new MeterOptions(RaftLog.Category)
+        {
+            // Tells the runtimes of a process apart.
+            Tags = [new("nrg.runtime", Interlocked.Increment(ref _runtimes))],
+            Scope = factory,
+        });
         Gauge("nrg.groups", "{group}", "groups hosted", static m => m.groups);
         Gauge("nrg.leaders", "{group}", "groups led here", static m => m.leaders);
         Gauge("nrg.apply.lag", "{index}", "committed, not yet handed to an application", Lag);
@@ -34,7 +40,7 @@ internal sealed class RaftMeter : IDisposable
         Count("nrg.messages.sent", "{message}", "messages sent", static m => m.messages_sent);
         Count("nrg.messages.malformed", "{message}", "bad ones", static m => m.messages_malformed);
         Count("nrg.poll.wakes", "{wake}", "times the pump was woken", static m => m.poll_wakes);
-        Count("nrg.log.dropped", "{record}", "records lost", static m => m.log_records_dropped);
+        Count("nrg.log.dropped", "{record}", "records lost", Lost);
         int seconds = _instruments++;
         _meter.CreateObservableCounter(
             "nrg.sync.seconds", () => Read(seconds).sync_nanos / 1e9, "s", "time spent in syncs");
@@ -42,14 +48,7 @@ internal sealed class RaftMeter : IDisposable
             "nrg.proposals.refused", "{proposal}", "proposals refused, by status");
     }
 
-    public void Dispose()
-    {
-        // A factory disposes what it made.
-        if (_owned)
-        {
-            _meter.Dispose();
-        }
-    }
+    public void Dispose() => _meter.Dispose();
 
     internal void Refused(RaftStatus status)
     {
@@ -62,6 +61,10 @@ internal sealed class RaftMeter : IDisposable
     // Taken items include markers between the indexes, so this is about right, never negative.
     private static ulong Lag(NrgMetrics.Unmanaged read)
         => read.commits - Math.Min(read.applied, read.commits);
+
+    // By the engine, whose queue was full, and by the host's logger, which has thrown.
+    private ulong Lost(NrgMetrics.Unmanaged read)
+        => read.log_records_dropped + (ulong)_runtime.LogRecordsLost;
 
     private void Gauge(string name, string unit, string what, Pick pick)
     {

@@ -101,7 +101,9 @@ public sealed class RaftRuntime : IAsyncDisposable, IDisposable
     /// <param name="network">What carries the group's messages.</param>
     /// <returns>The running node, to be disposed.</returns>
     /// <exception cref="RaftException">Already open, or the runtime is shut down.</exception>
-    /// <exception cref="RaftFaultedException">The runtime has failed; the cause is inside.</exception>
+    /// <exception cref="RaftFaultedException">
+    /// The runtime has failed; the cause is inside.
+    /// </exception>
     /// <exception cref="RaftStorageException">
     /// Not bootstrapped, or the files cannot be used.
     /// </exception>
@@ -215,14 +217,19 @@ public sealed class RaftRuntime : IAsyncDisposable, IDisposable
     /// <summary>The engine's counters; false when it is gone.</summary>
     internal bool TryReadMetrics(out NrgMetrics.Unmanaged metrics)
     {
-        if (_handle.IsClosed)
+        try
+        {
+            return NativeMethods.RuntimeMetrics(_handle, out metrics) == RaftStatus.Ok;
+        }
+        catch (ObjectDisposedException)
         {
             metrics = default;
             return false;
         }
-
-        return NativeMethods.RuntimeMetrics(_handle, out metrics) == RaftStatus.Ok;
     }
+
+    /// <summary>Log records that the host's logger has thrown on.</summary>
+    internal long LogRecordsLost => _log.Lost;
 
     /// <summary>Counts a proposal that was refused.</summary>
     internal void OnRefused(RaftStatus status) => _meter.Refused(status);

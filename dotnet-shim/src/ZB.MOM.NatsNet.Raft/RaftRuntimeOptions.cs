@@ -40,7 +40,10 @@ public sealed class RaftRuntimeOptions
     /// <summary>Takes the engine's log records; null drops them.</summary>
     public ILoggerFactory? LoggerFactory { get; init; }
 
-    /// <summary>Makes the meter; null makes a meter of the process.</summary>
+    /// <summary>
+    /// The scope of the runtime's meter, for listeners that look for this factory's; null: none.
+    /// The runtime makes the meter, tagged with a number of its own, and disposes it.
+    /// </summary>
     public IMeterFactory? MeterFactory { get; init; }
 
     /// <summary>
@@ -51,7 +54,8 @@ public sealed class RaftRuntimeOptions
     public bool InlineContinuations { get; init; }
 
     /// <summary>
-    /// How long the pump looks for work before it sleeps, while work comes densely.
+    /// How long the pump looks for work before it sleeps, while work comes densely. Zero: it sleeps
+    /// at once.
     /// </summary>
     public TimeSpan PollSpin { get; init; } = TimeSpan.FromMicroseconds(50);
 
