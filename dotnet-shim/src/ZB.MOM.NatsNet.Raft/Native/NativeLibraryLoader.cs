@@ -26,16 +26,21 @@ internal static class NativeLibraryLoader
             return IntPtr.Zero;
         }
 
-        var tried = new List<string>();
-        foreach (string candidate in Candidates())
+        // Whoever names a file means that one: another would run with nobody noticing.
+        string? named = Environment.GetEnvironmentVariable(Variable);
+        bool isNamed = !string.IsNullOrEmpty(named);
+        foreach (string candidate in isNamed ? [named!] : Places())
         {
             if (NativeLibrary.TryLoad(candidate, out IntPtr handle))
             {
                 ResolvedPath = candidate;
                 return handle;
             }
+        }
 
-            tried.Add(candidate);
+        if (isNamed)
+        {
+            throw new DllNotFoundException(Explain(named));
         }
 
         if (NativeLibrary.TryLoad(name, assembly, searchPath, out IntPtr probed))
@@ -44,17 +49,11 @@ internal static class NativeLibraryLoader
             return probed;
         }
 
-        throw new DllNotFoundException(Explain(tried));
+        throw new DllNotFoundException(Explain(named: null));
     }
 
-    private static IEnumerable<string> Candidates()
+    private static IEnumerable<string> Places()
     {
-        string? named = Environment.GetEnvironmentVariable(Variable);
-        if (!string.IsNullOrEmpty(named))
-        {
-            yield return named;
-        }
-
         string file = OperatingSystem.IsWindows() ? $"{LibraryName}.dll"
             : OperatingSystem.IsMacOS() ? $"lib{LibraryName}.dylib"
             : $"lib{LibraryName}.so";
@@ -64,15 +63,20 @@ internal static class NativeLibraryLoader
             beside, "runtimes", RuntimeInformation.RuntimeIdentifier, "native", file);
     }
 
-    private static string Explain(List<string> tried)
+    private static string Explain(string? named)
     {
         var text = new StringBuilder()
             .Append("the native library '").Append(LibraryName).Append("' for ")
             .Append(RuntimeInformation.RuntimeIdentifier)
             .Append(" was not found or could not be loaded; tried:");
-        foreach (string path in tried)
+        if (!string.IsNullOrEmpty(named))
         {
-            text.Append("\n  ").Append(path).Append(File.Exists(path) ? " (exists)" : " (no file)");
+            Append(text, named).Append("\nand, as ").Append(Variable).Append(" names it, none of:");
+        }
+
+        foreach (string path in Places())
+        {
+            Append(text, path);
         }
 
         return text
@@ -80,4 +84,7 @@ internal static class NativeLibraryLoader
             .Append("\nBuild it with ./build.sh native, or name a file in ").Append(Variable)
             .Append('.').ToString();
     }
+
+    private static StringBuilder Append(StringBuilder text, string path)
+        => text.Append("\n  ").Append(path).Append(File.Exists(path) ? " (exists)" : " (no file)");
 }
