@@ -187,6 +187,8 @@ public sealed partial class Raft : IRaftNode, IDisposable
     /// <inheritdoc/>
     public DateTimeOffset? LastHeardFromPeer(string peer)
     {
+        ArgumentNullException.ThrowIfNull(peer);
+
         // An id that cannot be one was never heard from.
         if (!PeerIds.TryParse(peer, out ulong id))
         {
@@ -310,7 +312,7 @@ public sealed partial class Raft : IRaftNode, IDisposable
         ulong[] ids =
         [
             .. preferred
-                .Where(static id => id.Length > 0)
+                .Where(static id => id is not "")
                 .Select(static id => PeerIds.Parse(id, nameof(preferred))),
         ];
         Check(NativeMethods.NodeStepDown(Handle, ids), nameof(StepDown));

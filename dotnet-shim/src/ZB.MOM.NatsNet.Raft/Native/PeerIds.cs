@@ -21,6 +21,7 @@ internal static class PeerIds
     /// <summary>The id's bytes; throws when the string is no id.</summary>
     internal static ulong Parse(string id, string parameter)
     {
+        ArgumentNullException.ThrowIfNull(id, parameter);
         if (!TryParse(id, out ulong parsed))
         {
             throw new ArgumentException($"raft: illegal peer: \"{id}\"", parameter);

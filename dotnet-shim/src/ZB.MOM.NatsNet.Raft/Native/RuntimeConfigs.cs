@@ -1,8 +1,14 @@
+using System.Runtime.CompilerServices;
+
 namespace ZB.MOM.NatsNet.Server.Native;
 
 /// <summary>A runtime's options and timers as the ABI takes them.</summary>
 internal static unsafe class RuntimeConfigs
 {
+    /// <summary>What fits a signed number of nanoseconds: 292 years.</summary>
+    private static readonly TimeSpan Longest
+        = TimeSpan.FromTicks(long.MaxValue / TimeSpan.NanosecondsPerTick);
+
     internal static NrgRuntimeConfig.Unmanaged From(RaftRuntimeOptions options)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(options.Shards, 1);
@@ -24,7 +30,8 @@ internal static unsafe class RuntimeConfigs
                 ? Nanos(options.SyncInterval)
                 : 0,
             seed = options.Seed ?? 0,
-            poll_spin_ns = Nanos(options.PollSpin),
+            // 0 leaves it to the engine; spinning for a nanosecond never pays, so it does not.
+            poll_spin_ns = Math.Max(Nanos(options.PollSpin), 1),
         };
     }
 
@@ -44,9 +51,11 @@ internal static unsafe class RuntimeConfigs
         rescue_timeout_ns = Nanos(timing.RescueTimeout),
     };
 
-    private static ulong Nanos(TimeSpan time)
+    private static ulong Nanos(
+        TimeSpan time, [CallerArgumentExpression(nameof(time))] string? name = null)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(time, TimeSpan.Zero);
-        return checked((ulong)time.Ticks * TimeSpan.NanosecondsPerTick);
+        ArgumentOutOfRangeException.ThrowIfLessThan(time, TimeSpan.Zero, name);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(time, Longest, name);
+        return (ulong)time.Ticks * TimeSpan.NanosecondsPerTick;
     }
 }
