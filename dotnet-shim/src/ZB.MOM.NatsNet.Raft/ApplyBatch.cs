@@ -6,8 +6,9 @@ using Item = ZB.MOM.NatsNet.Server.Native.NrgBatchItem.Unmanaged;
 namespace ZB.MOM.NatsNet.Server;
 
 /// <summary>
-/// A run of committed entries, read in place in the engine's memory. Dispose it when done: until
-/// then it holds that memory. For one consumer; after disposal every access throws.
+/// A run of committed entries, read in place in the engine's memory. Dispose it when done, best by
+/// <c>using</c>, which also keeps it alive that long: until then it holds that memory. For one
+/// consumer; after disposal every access throws.
 /// </summary>
 public sealed class ApplyBatch : IDisposable, IEnumerable<CommittedEntry>
 {
@@ -149,7 +150,8 @@ public sealed class ApplyBatch : IDisposable, IEnumerable<CommittedEntry>
 
 /// <summary>
 /// What was committed at one log index, or a marker between such. A view into an
-/// <see cref="ApplyBatch"/>: worthless after the batch is disposed.
+/// <see cref="ApplyBatch"/>: hold the batch as long as it is read, then dispose the batch; every
+/// access after that throws.
 /// </summary>
 public readonly struct CommittedEntry : IEnumerable<EntryView>
 {
@@ -233,7 +235,10 @@ public readonly struct CommittedEntry : IEnumerable<EntryView>
     }
 }
 
-/// <summary>One committed entry, read in place; worthless after its batch is disposed.</summary>
+/// <summary>
+/// One committed entry, read in place. Its batch has to be held as long as it is read, spans of its
+/// <see cref="Data"/> included, and disposed then; every access after that throws.
+/// </summary>
 public readonly struct EntryView
 {
     private readonly ApplyBatch _batch;
@@ -251,8 +256,9 @@ public readonly struct EntryView
     public EntryType Type => (EntryType)_batch.Read(_at).entry_type;
 
     /// <summary>
-    /// The entry's bytes, in the engine's memory. The span must not outlive the batch; use
-    /// <see cref="ToArray"/> for bytes that do.
+    /// The entry's bytes, in the engine's memory. The span must not outlive the batch and does not
+    /// keep it: a batch that nobody refers to any more is released by the collector, under the
+    /// span. Use <see cref="ToArray"/> for bytes that live longer.
     /// </summary>
     /// <exception cref="ObjectDisposedException">The batch is disposed.</exception>
     public unsafe ReadOnlySpan<byte> Data

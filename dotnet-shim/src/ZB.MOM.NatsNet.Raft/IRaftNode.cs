@@ -2,13 +2,19 @@ namespace ZB.MOM.NatsNet.Server;
 
 /// <summary>
 /// One member of one Raft group. Every method may be called from any thread; none calls back. A
-/// method that may wait says so. After disposal every method throws
-/// <see cref="ObjectDisposedException"/>; after <see cref="Stop"/> queries still answer.
+/// method that may wait says so. After <see cref="Stop"/> queries still answer; after disposal
+/// methods throw <see cref="ObjectDisposedException"/>.
 /// </summary>
 /// <remarks>
 /// Methods that throw <see cref="RaftException"/> carry the reason in
 /// <see cref="RaftException.Status"/>. A call the engine cannot do yet throws
-/// <see cref="NotSupportedException"/> with the operation's name.
+/// <see cref="NotSupportedException"/> with the operation's name, disposed or not.
+/// <para>
+/// These need no engine and go on answering after disposal: <see cref="ID"/>, <see cref="Group"/>,
+/// <see cref="QuitC"/>, <see cref="WaitForStop"/>, <see cref="WaitForStopAsync"/>, and
+/// <see cref="ApplyQ"/> and <see cref="LeadChangeC"/>, whose queues are then empty and whose waits
+/// answer false. Disposal may be repeated.
+/// </para>
 /// </remarks>
 public interface IRaftNode : IAsyncDisposable
 {
@@ -130,7 +136,9 @@ public interface IRaftNode : IAsyncDisposable
     /// <returns>A new list.</returns>
     IReadOnlyList<Peer> Peers();
 
-    /// <summary>When a peer was last heard from, member or not.</summary>
+    /// <summary>
+    /// When a peer was last heard from. A managed group remembers others than members, too.
+    /// </summary>
     /// <param name="peer">The peer's id.</param>
     /// <returns>The time; null when never.</returns>
     DateTimeOffset? LastHeardFromPeer(string peer);
@@ -314,6 +322,9 @@ public interface IRaftNode : IAsyncDisposable
     /// <summary>
     /// Waits until a closed node has ended; returns at once when it is not closed. Blocks.
     /// </summary>
+    /// <exception cref="InvalidOperationException">
+    /// Called where consumers continue on the engine's own thread.
+    /// </exception>
     void WaitForStop();
 
     /// <summary>
