@@ -98,9 +98,8 @@ internal sealed class Cluster : IAsyncDisposable
         _network.Freeze(replica.Node);
         _running.Remove(replica.Id);
 
-        // A frozen node cannot be dropped. Thawed behind a partition it reaches nobody any more.
+        // Dropping it lets it go on, to its end: behind a partition it reaches nobody any more.
         _network.SetPartition(replica.Id, Grave);
-        _network.Unfreeze(replica.Node);
         await replica.DisposeAsync();
         _network.Heal(replica.Id);
     }

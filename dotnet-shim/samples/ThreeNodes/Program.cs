@@ -18,7 +18,7 @@ catch (UsageException usage)
     return 2;
 }
 catch (Exception failure) when (failure is RunFailedException or RaftException or IOException
-    or NotSupportedException or DllNotFoundException)
+    or UnauthorizedAccessException or NotSupportedException or DllNotFoundException)
 {
     await Console.Error.WriteLineAsync($"ThreeNodes: {failure.Message}");
     return 1;
@@ -30,9 +30,15 @@ static async Task<int> RunAsync(Arguments arguments)
     InputLines input = InputLines.Read(arguments.Input);
     string root = arguments.Data ?? Directory.CreateTempSubdirectory("three-nodes-").FullName;
     Report report;
-    await using (Cluster cluster = await Cluster.StartAsync(arguments, root))
+    try
     {
+        await using Cluster cluster = await Cluster.StartAsync(arguments, root);
         report = await ReplicateAsync(arguments, input, cluster, progress);
+    }
+    catch when (arguments.Data is null)
+    {
+        await Console.Error.WriteLineAsync($"ThreeNodes: the replicas' files are kept in {root}");
+        throw;
     }
 
     if (arguments.Json)

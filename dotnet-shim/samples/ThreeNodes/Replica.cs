@@ -176,7 +176,8 @@ internal sealed class Pulse
                 throw new RunFailedException($"waited {limit.TotalSeconds:0} s in vain for {what}");
             }
 
-            await Task.WhenAny(next, Task.Delay(left));
+            // Whether the time has run out shows in the next round.
+            await next.WaitAsync(left).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
