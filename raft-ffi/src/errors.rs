@@ -3,7 +3,9 @@
 use raft_core::config::ConfigError;
 #[cfg(feature = "testing")]
 use raft_core::detached::CallError;
-use raft_core::node::{AdjustError, CampaignError, PauseError, ProposeError, StepDownError};
+use raft_core::node::{
+    AdjustError, CampaignError, FatalError, PauseError, ProposeError, StepDownError,
+};
 #[cfg(feature = "testing")]
 use raft_core::runtime::Busy;
 use raft_core::runtime::{RuntimeError, ShutDown, StartError};
@@ -15,14 +17,14 @@ use crate::guard::Failure;
 use crate::status::{
     NRG_STATUS_ADJUST_BOOT_CLUSTER, NRG_STATUS_ALREADY_LEADER, NRG_STATUS_ALREADY_OPEN,
     NRG_STATUS_BAD_CONFIG, NRG_STATUS_BAD_DIRECTORY, NRG_STATUS_CLOSED, NRG_STATUS_CORRUPT,
-    NRG_STATUS_CORRUPT_PEERS, NRG_STATUS_ENTRY_STORE_FAILED, NRG_STATUS_INTERNAL, NRG_STATUS_IO,
-    NRG_STATUS_NO_PEER_STATE, NRG_STATUS_NOT_LEADER, NRG_STATUS_SHUTDOWN, NRG_STATUS_TOO_LARGE,
-    NRG_STATUS_TOO_MANY_PREFS, NRG_STATUS_WRITE_ERROR,
+    NRG_STATUS_CORRUPT_PEERS, NRG_STATUS_ENTRY_LOAD_FAILED, NRG_STATUS_ENTRY_STORE_FAILED,
+    NRG_STATUS_INTERNAL, NRG_STATUS_INVALID_ARGUMENT, NRG_STATUS_IO, NRG_STATUS_NO_PEER_STATE,
+    NRG_STATUS_NOT_LEADER, NRG_STATUS_SHUTDOWN, NRG_STATUS_TOO_LARGE, NRG_STATUS_TOO_MANY_PREFS,
+    NRG_STATUS_WRITE_ERROR,
 };
 #[cfg(feature = "testing")]
 use crate::status::{
-    NRG_STATUS_BAD_APPEND_ENTRY, NRG_STATUS_BUSY, NRG_STATUS_ENTRY_LOAD_FAILED,
-    NRG_STATUS_INVALID_ARGUMENT, NRG_STATUS_LEADER_LEN, NRG_STATUS_MALFORMED,
+    NRG_STATUS_BAD_APPEND_ENTRY, NRG_STATUS_BUSY, NRG_STATUS_LEADER_LEN, NRG_STATUS_MALFORMED,
     NRG_STATUS_NO_TRANSPORT, NRG_STATUS_NODE_REMOVED, NRG_STATUS_NOT_FOUND,
     NRG_STATUS_SNAPSHOT_CORRUPT, NRG_STATUS_TOO_MANY_ENTRIES, NRG_STATUS_UNSUPPORTED,
 };
@@ -34,8 +36,11 @@ impl From<ProposeError> for Failure {
             ProposeError::NotLeader => Self::code(NRG_STATUS_NOT_LEADER),
             ProposeError::Closed => Self::code(NRG_STATUS_CLOSED),
             ProposeError::TooLarge { .. } => Self::new(NRG_STATUS_TOO_LARGE, error.to_string()),
+            ProposeError::MembershipEntry => {
+                Self::new(NRG_STATUS_INVALID_ARGUMENT, error.to_string())
+            }
             ProposeError::Failed(_) => Self::new(NRG_STATUS_WRITE_ERROR, error.to_string()),
-            _ => Self::new(NRG_STATUS_INTERNAL, error.to_string()),
+            _ => unknown(&error),
         }
     }
 }
@@ -87,21 +92,33 @@ impl From<ConfigError> for Failure {
 
 impl From<StorageError> for Failure {
     fn from(error: StorageError) -> Self {
-        let status = match error {
-            StorageError::Io { .. } | StorageError::CreateSnapshots { .. } => NRG_STATUS_IO,
-            StorageError::CreateDirectory { .. }
-            | StorageError::NotWritable { .. }
-            | StorageError::NotADirectory => NRG_STATUS_BAD_DIRECTORY,
-            StorageError::NoPeerState => NRG_STATUS_NO_PEER_STATE,
-            StorageError::CorruptPeers => NRG_STATUS_CORRUPT_PEERS,
-            StorageError::Damaged { .. } | StorageError::Version { .. } => NRG_STATUS_CORRUPT,
-            StorageError::OutOfOrder { .. } => NRG_STATUS_ENTRY_STORE_FAILED,
-            StorageError::TooLarge { .. } => NRG_STATUS_TOO_LARGE,
-            StorageError::Failed => NRG_STATUS_WRITE_ERROR,
-            StorageError::Closed => NRG_STATUS_CLOSED,
-            _ => NRG_STATUS_INTERNAL,
-        };
-        Self::new(status, error.to_string())
+        Self::new(of_storage(&error), error.to_string())
+    }
+}
+
+fn of_storage(error: &StorageError) -> i32 {
+    match error {
+        StorageError::Io { .. } | StorageError::CreateSnapshots { .. } => NRG_STATUS_IO,
+        StorageError::CreateDirectory { .. }
+        | StorageError::NotWritable { .. }
+        | StorageError::NotADirectory => NRG_STATUS_BAD_DIRECTORY,
+        StorageError::NoPeerState => NRG_STATUS_NO_PEER_STATE,
+        StorageError::CorruptPeers => NRG_STATUS_CORRUPT_PEERS,
+        StorageError::Damaged { .. } | StorageError::Version { .. } => NRG_STATUS_CORRUPT,
+        StorageError::OutOfOrder { .. } => NRG_STATUS_ENTRY_STORE_FAILED,
+        StorageError::TooLarge { .. } => NRG_STATUS_TOO_LARGE,
+        StorageError::Failed => NRG_STATUS_WRITE_ERROR,
+        StorageError::Closed => NRG_STATUS_CLOSED,
+        _ => NRG_STATUS_INTERNAL,
+    }
+}
+
+fn of_fatal(error: &FatalError) -> i32 {
+    match error {
+        FatalError::Storage(error) => of_storage(error),
+        FatalError::Unreadable { .. } => NRG_STATUS_ENTRY_LOAD_FAILED,
+        // Only a message to a running node can ask for that.
+        FatalError::TruncateBelowCommit { .. } | _ => NRG_STATUS_INTERNAL,
     }
 }
 
@@ -109,21 +126,27 @@ impl From<RuntimeError> for Failure {
     fn from(error: RuntimeError) -> Self {
         match error {
             RuntimeError::Config(error) => error.into(),
-            _ => Self::new(NRG_STATUS_INTERNAL, error.to_string()),
+            RuntimeError::Thread { .. } | _ => unknown(&error),
         }
     }
 }
 
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
-        let status = match error {
-            StartError::Storage(error) => return error.into(),
+        let status = match &error {
+            StartError::Storage(error) => of_storage(error),
+            StartError::Node(error) => of_fatal(error),
             StartError::AlreadyRunning => NRG_STATUS_ALREADY_OPEN,
             StartError::ShutDown => NRG_STATUS_SHUTDOWN,
             _ => NRG_STATUS_INTERNAL,
         };
         Self::new(status, error.to_string())
     }
+}
+
+/// An error of a later engine, or one that no host can do anything about.
+fn unknown(error: &dyn std::error::Error) -> Failure {
+    Failure::new(NRG_STATUS_INTERNAL, error.to_string())
 }
 
 impl From<ShutDown> for Failure {
@@ -157,7 +180,7 @@ impl From<CallError> for Failure {
             CallError::Pause(error) => Self::from(error).status(),
             CallError::Adjust(error) => Self::from(error).status(),
             CallError::Storage(error) => Self::from(error).status(),
-            _ => named(&text),
+            CallError::Failed(_) | _ => named(&text),
         };
         Self::new(status, text)
     }
@@ -189,7 +212,8 @@ impl From<DecodeError> for Failure {
             DecodeError::BadAppendEntry { .. } => NRG_STATUS_BAD_APPEND_ENTRY,
             DecodeError::CorruptPeers => NRG_STATUS_CORRUPT_PEERS,
             DecodeError::SnapshotCorrupt => NRG_STATUS_SNAPSHOT_CORRUPT,
-            _ => NRG_STATUS_MALFORMED,
+            DecodeError::Length { .. } => NRG_STATUS_MALFORMED,
+            _ => NRG_STATUS_INTERNAL,
         };
         Self::new(status, error.to_string())
     }
@@ -201,8 +225,58 @@ impl From<EncodeError> for Failure {
         let status = match error {
             EncodeError::LeaderLen { .. } => NRG_STATUS_LEADER_LEN,
             EncodeError::TooManyEntries { .. } => NRG_STATUS_TOO_MANY_ENTRIES,
-            _ => NRG_STATUS_TOO_LARGE,
+            EncodeError::EntryTooLong { .. } | EncodeError::MessageTooLong { .. } => {
+                NRG_STATUS_TOO_LARGE
+            }
+            _ => NRG_STATUS_INTERNAL,
         };
         Self::new(status, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use raft_core::types::Index;
+
+    use super::*;
+    use crate::guard::{guard, last_error};
+
+    #[test]
+    fn every_refusal_of_a_proposal_has_a_status_of_its_own() {
+        let (have, max) = (2, 1);
+        let failed = FatalError::Storage(Arc::new(StorageError::Failed));
+        for (error, status) in [
+            (ProposeError::NotLeader, NRG_STATUS_NOT_LEADER),
+            (ProposeError::Closed, NRG_STATUS_CLOSED),
+            (ProposeError::TooLarge { have, max }, NRG_STATUS_TOO_LARGE),
+            (ProposeError::MembershipEntry, NRG_STATUS_INVALID_ARGUMENT),
+            (ProposeError::Failed(failed), NRG_STATUS_WRITE_ERROR),
+        ] {
+            assert_eq!(Failure::from(error).status(), status);
+        }
+    }
+
+    #[test]
+    fn proposed_change_of_members_says_in_words_why_it_is_refused() {
+        let status = guard(|| Err(ProposeError::MembershipEntry.into()));
+        assert_eq!(status, NRG_STATUS_INVALID_ARGUMENT);
+        assert_eq!(last_error(), ProposeError::MembershipEntry.to_string());
+    }
+
+    #[test]
+    fn log_that_cannot_be_replayed_is_a_failure_of_the_storage() {
+        let closed = StorageError::Closed;
+        let unreadable = FatalError::Unreadable {
+            index: Index(3),
+            why: "EOF".to_owned(),
+        };
+        for (error, status) in [
+            (FatalError::Storage(Arc::new(closed)), NRG_STATUS_CLOSED),
+            (unreadable, NRG_STATUS_ENTRY_LOAD_FAILED),
+        ] {
+            assert_eq!(Failure::from(StartError::Node(error)).status(), status);
+        }
     }
 }
