@@ -10,8 +10,8 @@ use crate::runtime::NrgRuntime;
 /// waits until messages, queues and disk are at rest. Reporting what was applied is the caller's
 /// business. may block on disk
 ///
-/// Something that does not come to rest: `NRG_STATUS_BUSY`, the text says what. A runtime with the
-/// machine's clock: `NRG_STATUS_UNSUPPORTED`.
+/// Something that does not come to rest, or a runtime with the machine's clock: `NRG_STATUS_BUSY`,
+/// the text says which.
 ///
 /// # Safety
 /// `runtime` is a live handle.

@@ -130,7 +130,8 @@ pub unsafe extern "C" fn nrg_test_node_dump(
 /// Changes fields of the node by a JSON merge patch, with the names of `nrg_test_node_dump`.
 /// short lock
 ///
-/// A name that is unknown or only to be read: `NRG_STATUS_NOT_FOUND`.
+/// An unknown name: `NRG_STATUS_NOT_FOUND`. A name that can only be read, or a value that does not
+/// fit: `NRG_STATUS_INVALID_ARGUMENT`.
 ///
 /// # Safety
 /// `node` is a live handle; `patch_ptr` is null or valid for reads of `patch_len` bytes.
