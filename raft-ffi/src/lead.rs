@@ -1,5 +1,7 @@
 //! Leadership: its changes, campaigns, stepping down, observing, the expected size.
 
+use raft_core::runtime::NodeHandle;
+
 use crate::constants::{NRG_ADJUST_BOOT, NRG_CAMPAIGN_IMMEDIATELY};
 use crate::convert::{known_flags, null, peers_in, write_out};
 use crate::node::{NrgNode, on_node};
@@ -32,7 +34,7 @@ pub unsafe extern "C" fn nrg_node_lead_change_take(
             if term_out.is_null() {
                 return Err(null("term_out"));
             }
-            let Some(change) = node.core().take_lead_change() else {
+            let Some(change) = node.call(NodeHandle::take_lead_change)? else {
                 return write_out(present_out, 0, "present_out");
             };
             write_out(present_out, 1, "present_out")?;
@@ -60,7 +62,7 @@ pub unsafe extern "C" fn nrg_node_step_down(
     unsafe {
         on_node(node, |node| {
             let preferred = peers_in(preferred_ptr, preferred_len, "preferred_ptr")?;
-            Ok(node.core().step_down(&preferred)?)
+            Ok(node.call(|core| core.step_down(&preferred))??)
         })
     }
 }
@@ -77,9 +79,8 @@ pub unsafe extern "C" fn nrg_node_campaign(node: *const NrgNode, flags: u32) -> 
     unsafe {
         on_node(node, |node| {
             known_flags(flags, NRG_CAMPAIGN_IMMEDIATELY, "flags")?;
-            Ok(node
-                .core()
-                .campaign(flags & NRG_CAMPAIGN_IMMEDIATELY != 0)?)
+            let immediately = flags & NRG_CAMPAIGN_IMMEDIATELY != 0;
+            Ok(node.call(|core| core.campaign(immediately))??)
         })
     }
 }
@@ -94,8 +95,7 @@ pub unsafe extern "C" fn nrg_node_set_observer(node: *const NrgNode, observer: u
     // SAFETY: the caller's promise is this function's own.
     unsafe {
         on_node(node, |node| {
-            node.core().set_observer(observer != 0);
-            Ok(())
+            node.call(|core| core.set_observer(observer != 0))
         })
     }
 }
@@ -117,12 +117,11 @@ pub unsafe extern "C" fn nrg_node_adjust_cluster_size(
     unsafe {
         on_node(node, |node| {
             known_flags(flags, NRG_ADJUST_BOOT, "flags")?;
-            if flags & NRG_ADJUST_BOOT != 0 {
-                node.core().adjust_boot_cluster_size(cluster_size)?;
-            } else {
-                node.core().adjust_cluster_size(cluster_size)?;
-            }
-            Ok(())
+            let adjusted = node.call(|core| match flags & NRG_ADJUST_BOOT {
+                0 => core.adjust_cluster_size(cluster_size),
+                _ => core.adjust_boot_cluster_size(cluster_size),
+            })?;
+            Ok(adjusted?)
         })
     }
 }

@@ -36,6 +36,7 @@ pub mod guard;
 pub mod live;
 
 mod errors;
+mod poisoned;
 
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -78,7 +78,8 @@ pub unsafe extern "C" fn nrg_loopback_set_partition(
 }
 
 /// Stops (`frozen` not 0) or resumes (0) the inputs, timers and commands of a node on this
-/// network, as if its process were suspended. Its status stays readable. short lock
+/// network, as if its process were suspended: whatever reads or commands it waits until it is
+/// resumed, its status too. Proposing, stopping, deleting and freeing do not wait. short lock
 ///
 /// A node of another network: `NRG_STATUS_INVALID_ARGUMENT`.
 ///
@@ -98,12 +99,10 @@ pub unsafe extern "C" fn nrg_loopback_freeze(
                 let text = "the node is not on this network";
                 return Err(Failure::new(NRG_STATUS_INVALID_ARGUMENT, text));
             }
-            if frozen == 0 {
-                node.core().unfreeze();
-            } else {
-                node.core().freeze();
-            }
-            Ok(())
+            node.call(|core| match frozen {
+                0 => core.unfreeze(),
+                _ => core.freeze(),
+            })
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use raft_core::config::NodeConfig;
 use raft_core::runtime::{NodeHandle, Runtime, Transport};
@@ -20,10 +21,11 @@ use crate::convert::{
 use crate::guard::{Failure, Outcome, guard, panic_text};
 use crate::live::{Counted, Kind, LiveCounts};
 use crate::loopback::NrgLoopback;
+use crate::poisoned::Poisoned;
 use crate::runtime::NrgRuntime;
 use crate::status::{
-    NRG_STATUS_BAD_CONFIG, NRG_STATUS_CLOSED, NRG_STATUS_FAULTED, NRG_STATUS_NO_CONFIG,
-    NRG_STATUS_NULL_ARGUMENT, NRG_STATUS_PANIC, NRG_STATUS_UNSUPPORTED,
+    NRG_STATUS_BAD_CONFIG, NRG_STATUS_FAULTED, NRG_STATUS_NO_CONFIG, NRG_STATUS_NULL_ARGUMENT,
+    NRG_STATUS_PANIC, NRG_STATUS_UNSUPPORTED,
 };
 use crate::types::NrgNodeConfig;
 
@@ -38,6 +40,8 @@ pub struct NrgNode {
     /// The network it was opened on.
     network: Option<Arc<()>>,
     live: Arc<LiveCounts>,
+    /// Where the poll learns that a call ended the node.
+    poisoned: Arc<Poisoned>,
     /// What one of its calls panicked with: what the node holds may be half changed.
     panicked: OnceLock<String>,
     _counted: Counted,
@@ -61,7 +65,29 @@ impl NrgNode {
 
     /// What a call, or the node itself, panicked with.
     pub(crate) fn fault(&self) -> Option<String> {
-        self.panicked.get().cloned().or_else(|| self.core.fault())
+        let text = self.panicked.get().cloned();
+        text.or_else(|| self.core.fault())
+            .map(|text| format!("panic: {text}"))
+    }
+
+    /// Calls the engine. A panic in there is caught there, and what comes back is a stand-in: then
+    /// the call fails with the panic.
+    pub(crate) fn call<T>(&self, run: impl FnOnce(&NodeHandle) -> T) -> Result<T, Failure> {
+        let result = run(&self.core);
+        match self.core.fault() {
+            None => Ok(result),
+            Some(text) => Err(panicked(&text)),
+        }
+    }
+
+    /// Runs the body of an entry point. A panic poisons the node.
+    fn run<T>(&self, body: impl FnOnce(&Self) -> Result<T, Failure>) -> Result<T, Failure> {
+        catch_unwind(AssertUnwindSafe(|| body(self))).unwrap_or_else(|payload| {
+            let text = panic_text(payload);
+            let failure = panicked(&text);
+            self.poison(text);
+            Err(failure)
+        })
     }
 
     /// The wall clock of a moment, in nanoseconds of Unix time; 0 for none.
@@ -85,6 +111,10 @@ impl NrgNode {
     /// Ends the node after a panic in a call: later calls are refused, the host gets an event.
     fn poison(&self, text: String) {
         if self.panicked.set(text).is_ok() {
+            // A node that has left its shard raises nothing any more.
+            if !self.core.wait_stopped(Some(Duration::ZERO)) {
+                self.poisoned.add(self.core.token());
+            }
             self.stop();
         }
     }
@@ -95,22 +125,42 @@ impl NrgNode {
 /// # Safety
 /// `node` is null or a live handle.
 pub(crate) unsafe fn on_node(node: *const NrgNode, body: impl FnOnce(&NrgNode) -> Outcome) -> i32 {
+    // SAFETY: the caller's promise is this function's own.
+    guard(|| unsafe { in_node(node, body) })
+}
+
+/// As [`on_node`], for a body that yields something, inside the guard of its entry point.
+///
+/// # Safety
+/// As [`on_node`].
+pub(crate) unsafe fn in_node<T>(
+    node: *const NrgNode,
+    body: impl FnOnce(&NrgNode) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    // SAFETY: the caller's promise is this function's own.
+    let node = unsafe { handle_in(node, "node")? };
+    if node.panicked.get().is_some() || node.core.fault().is_some() {
+        return Err(Failure::code(NRG_STATUS_FAULTED));
+    }
+    node.run(body)
+}
+
+/// As [`on_node`], for what is possible with any node, failed or not.
+///
+/// # Safety
+/// As [`on_node`].
+pub(crate) unsafe fn on_any_node(
+    node: *const NrgNode,
+    body: impl FnOnce(&NrgNode) -> Outcome,
+) -> i32 {
     guard(|| {
         // SAFETY: the caller's promise is this function's own.
-        let node = unsafe { handle_in(node, "node")? };
-        if node.panicked.get().is_some() {
-            return Err(Failure::code(NRG_STATUS_FAULTED));
-        }
-        let outcome = catch_unwind(AssertUnwindSafe(|| body(node))).unwrap_or_else(|payload| {
-            let text = format!("panic: {}", panic_text(payload));
-            node.poison(text.clone());
-            Err(Failure::new(NRG_STATUS_PANIC, text))
-        });
-        outcome.map_err(|failure| match failure.status() {
-            NRG_STATUS_CLOSED if node.core.fault().is_some() => Failure::code(NRG_STATUS_FAULTED),
-            _ => failure,
-        })
+        unsafe { handle_in(node, "node")? }.run(body)
     })
+}
+
+fn panicked(text: &str) -> Failure {
+    Failure::new(NRG_STATUS_PANIC, format!("panic: {text}"))
 }
 
 /// Writes the first peer state of a group, so that `nrg_node_open` can start it. may block on disk
@@ -189,6 +239,7 @@ pub unsafe extern "C" fn nrg_node_open(
                     core,
                     network: Some(Arc::clone(&network.identity)),
                     live: Arc::clone(runtime.live()),
+                    poisoned: Arc::clone(runtime.poisoned()),
                     panicked: OnceLock::new(),
                     runtime: runtime.core().clone(),
                     _counted: Counted::of(runtime.live(), Kind::Node),
@@ -205,11 +256,13 @@ pub unsafe extern "C" fn nrg_node_open(
 /// `node` is a live handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nrg_node_stop(node: *const NrgNode) -> i32 {
-    guard(|| {
-        // SAFETY: the caller's promise is this function's own.
-        unsafe { handle_in(node, "node")? }.stop();
-        Ok(())
-    })
+    // SAFETY: the caller's promise is this function's own.
+    unsafe {
+        on_any_node(node, |node| {
+            node.stop();
+            Ok(())
+        })
+    }
 }
 
 /// Stops the node and removes its storage; the event `NRG_READY_STOPPED` follows. may block on
@@ -219,15 +272,17 @@ pub unsafe extern "C" fn nrg_node_stop(node: *const NrgNode) -> i32 {
 /// `node` is a live handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nrg_node_delete(node: *const NrgNode) -> i32 {
-    guard(|| {
-        // SAFETY: the caller's promise is this function's own.
-        let node = unsafe { handle_in(node, "node")? };
-        node.core.unfreeze();
-        Ok(node.core.delete()?)
-    })
+    // SAFETY: the caller's promise is this function's own.
+    unsafe {
+        on_any_node(node, |node| {
+            node.core.unfreeze();
+            Ok(node.core.delete()?)
+        })
+    }
 }
 
-/// Releases the handle; accepts null. A node that still runs goes on. wait-free
+/// Releases the handle; accepts null. A node that still runs goes on; with the last owner of one
+/// that has stopped its files are closed. may block on disk
 ///
 /// # Safety
 /// `node` is null, or comes from `nrg_node_open`, was not freed, and is not used by another call

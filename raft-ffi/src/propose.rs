@@ -26,9 +26,8 @@ pub unsafe extern "C" fn nrg_node_propose(
     unsafe {
         on_node(node, |node| {
             let data = slice_in(data_ptr, data_len, "data_ptr")?;
-            Ok(node
-                .core()
-                .propose(Term(term), Bytes::copy_from_slice(data))?)
+            let data = Bytes::copy_from_slice(data);
+            Ok(node.call(|core| core.propose(Term(term), data))??)
         })
     }
 }
@@ -61,12 +60,11 @@ pub unsafe extern "C" fn nrg_node_propose_batch(
             adds_up(lengths, data.len())?;
             let packed = Bytes::copy_from_slice(data);
             if types_ptr.is_null() {
-                return Ok(node.core().propose_slices(Term(term), packed, lengths)?);
+                return Ok(node.call(|core| core.propose_slices(Term(term), packed, lengths))??);
             }
             let types = slice_in(types_ptr, count, "types_ptr")?;
-            Ok(node
-                .core()
-                .propose_batch(Term(term), entries(packed, lengths, types))?)
+            let entries = entries(packed, lengths, types);
+            Ok(node.call(|core| core.propose_batch(Term(term), entries))??)
         })
     }
 }
@@ -88,7 +86,8 @@ pub unsafe extern "C" fn nrg_node_forward_proposal(
     unsafe {
         on_node(node, |node| {
             let data = slice_in(data_ptr, data_len, "data_ptr")?;
-            Ok(node.core().forward_proposal(Bytes::copy_from_slice(data))?)
+            let data = Bytes::copy_from_slice(data);
+            Ok(node.call(|core| core.forward_proposal(data))??)
         })
     }
 }

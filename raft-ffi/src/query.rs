@@ -2,6 +2,7 @@
 
 use raft_core::config::SyncPolicy;
 use raft_core::node::{NodeStatus, PeerStatus, Role};
+use raft_core::runtime::NodeHandle;
 
 use crate::constants::{
     NRG_NODE_CATCHING_UP, NRG_NODE_CURRENT, NRG_NODE_DELETED, NRG_NODE_FAILED, NRG_NODE_HAD_LEADER,
@@ -10,11 +11,8 @@ use crate::constants::{
     NRG_PEER_VOTING, NRG_ROLE_CANDIDATE, NRG_ROLE_CLOSED, NRG_ROLE_FOLLOWER, NRG_ROLE_LEADER,
     NRG_SYNC_ALWAYS, NRG_SYNC_INTERVAL, NRG_SYNC_NEVER,
 };
-use crate::convert::{
-    copy_out, handle_in, peer_in, peer_number, records_out, sized_out, write_out,
-};
-use crate::guard::guard;
-use crate::node::{NrgNode, on_node};
+use crate::convert::{copy_out, peer_in, peer_number, records_out, sized_out, write_out};
+use crate::node::{NrgNode, on_any_node, on_node};
 use crate::status::{NRG_STATUS_OK, NRG_STATUS_PANIC, NRG_STATUS_WRITE_ERROR};
 use crate::types::{NrgNodeState, NrgPeer};
 
@@ -30,13 +28,13 @@ pub unsafe extern "C" fn nrg_node_status(
     node: *const NrgNode,
     state_out: *mut NrgNodeState,
 ) -> i32 {
-    guard(|| {
-        // SAFETY: the caller's promise is this function's own.
-        let node = unsafe { handle_in(node, "node")? };
-        let state = node_state(node, &node.core().status());
-        // SAFETY: the caller's promise is this function's own; the struct has no padding.
-        unsafe { sized_out(state_out, &state, NODE_STATE_SIZE, "state_out") }
-    })
+    // SAFETY: the caller's promise is this function's own; the struct has no padding.
+    unsafe {
+        on_any_node(node, |node| {
+            let state = node_state(node, &node.core().status());
+            sized_out(state_out, &state, NODE_STATE_SIZE, "state_out")
+        })
+    }
 }
 
 /// Writes a record for each member of the group, this node included, sorted by id.
@@ -58,8 +56,7 @@ pub unsafe extern "C" fn nrg_node_peers(
     unsafe {
         on_node(node, |node| {
             let peers: Vec<NrgPeer> = node
-                .core()
-                .peers()
+                .call(NodeHandle::peers)?
                 .iter()
                 .map(|member| peer(node, member))
                 .collect();
@@ -82,7 +79,8 @@ pub unsafe extern "C" fn nrg_node_last_heard(
     // SAFETY: the caller's promise is this function's own.
     unsafe {
         on_node(node, |node| {
-            let heard = node.core().last_heard(peer_in(peer_id, "peer_id")?);
+            let peer = peer_in(peer_id, "peer_id")?;
+            let heard = node.call(|core| core.last_heard(peer))?;
             write_out(unix_nanos_out, heard.unwrap_or(0), "unix_nanos_out")
         })
     }
@@ -98,11 +96,8 @@ pub unsafe extern "C" fn nrg_node_check_health(node: *const NrgNode, healthy_out
     // SAFETY: the caller's promise is this function's own.
     unsafe {
         on_node(node, |node| {
-            write_out(
-                healthy_out,
-                u32::from(node.core().check_health()),
-                "healthy_out",
-            )
+            let healthy = node.call(NodeHandle::check_health)?;
+            write_out(healthy_out, u32::from(healthy), "healthy_out")
         })
     }
 }
@@ -124,20 +119,18 @@ pub unsafe extern "C" fn nrg_node_write_error(
     buf_len: usize,
     needed_len_out: *mut usize,
 ) -> i32 {
-    guard(|| {
-        // SAFETY: the caller's promise is this function's own.
-        let node = unsafe { handle_in(node, "node")? };
-        let (code, text) = match (node.fault(), node.core().write_error()) {
-            (Some(text), _) => (NRG_STATUS_PANIC, text),
-            (None, Some(text)) => (NRG_STATUS_WRITE_ERROR, text),
-            (None, None) => (NRG_STATUS_OK, String::new()),
-        };
-        // SAFETY: the caller's promise is this function's own.
-        unsafe {
+    // SAFETY: the caller's promise is this function's own.
+    unsafe {
+        on_any_node(node, |node| {
+            let (code, text) = match (node.fault(), node.core().write_error()) {
+                (Some(text), _) => (NRG_STATUS_PANIC, text),
+                (None, Some(text)) => (NRG_STATUS_WRITE_ERROR, text),
+                (None, None) => (NRG_STATUS_OK, String::new()),
+            };
             write_out(code_out, code, "code_out")?;
             copy_out(text.as_bytes(), buf_ptr, buf_len, needed_len_out)
-        }
-    })
+        })
+    }
 }
 
 fn node_state(node: &NrgNode, status: &NodeStatus) -> NrgNodeState {

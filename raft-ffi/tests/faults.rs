@@ -16,6 +16,7 @@ mod support;
 use std::ptr::{null, null_mut};
 use std::slice;
 
+use natsraft::apply::*;
 use natsraft::batch::*;
 use natsraft::constants::*;
 use natsraft::lead::*;
@@ -70,6 +71,7 @@ fn panic_in_a_call_ends_the_node_and_nothing_else() {
     );
     assert_eq!(unsafe { nrg_node_campaign(node, 0) }, NRG_STATUS_FAULTED);
     host.pump_until("the end", |nodes| nodes[0].seen & NRG_READY_STOPPED != 0);
+    assert_ne!(host.nodes[0].seen & NRG_READY_FAULT, 0);
     let expected = "panic: a test asked for this panic".to_owned();
     assert_eq!(failure_of(node), (NRG_STATUS_PANIC, expected));
     let state = host.nodes[0].state();
@@ -86,6 +88,8 @@ fn panic_in_a_call_ends_the_node_and_nothing_else() {
 fn panic_in_the_engine_ends_the_node_and_nothing_else() {
     let mut host = Host::lone_leader();
     let node = host.nodes[0].node;
+    let status = unsafe { nrg_test_inject_fault(node, 9) };
+    assert_eq!(status, NRG_STATUS_INVALID_ARGUMENT);
 
     ok(unsafe { nrg_test_inject_fault(node, NRG_TEST_FAULT_PANIC_IN_NODE) });
     host.pump_until("the end", |nodes| nodes[0].seen & NRG_READY_STOPPED != 0);
@@ -97,13 +101,75 @@ fn panic_in_the_engine_ends_the_node_and_nothing_else() {
         NRG_STATUS_FAULTED
     );
     assert_eq!(
-        unsafe { nrg_test_inject_fault(node, 9) },
-        NRG_STATUS_INVALID_ARGUMENT
-    );
-    assert_eq!(
         unsafe { nrg_test_inject_fault(null(), 1) },
         NRG_STATUS_NULL_ARGUMENT
     );
+}
+
+/// Each call that needs a working node.
+fn calls(host: &Host, node: *const NrgNode) -> Vec<(&'static str, i32)> {
+    let mut batch = std::ptr::dangling_mut();
+    let (mut one, mut two, mut flag, mut other, mut count) = (0, 0, 0, 0, 0);
+    unsafe {
+        let take = nrg_node_apply_take(node, 1, 1, &mut batch);
+        assert!(batch.is_null());
+        batch = std::ptr::dangling_mut();
+        let dump = nrg_test_live_dump(node, &mut batch);
+        assert!(batch.is_null());
+        let (lengths, types) = ([1], [0]);
+        vec![
+            ("apply_take", take),
+            ("live_dump", dump),
+            ("propose", nrg_node_propose(node, 1, null(), 0)),
+            ("propose_batch", {
+                let (data, lengths) = (b"x".as_ptr(), lengths.as_ptr());
+                nrg_node_propose_batch(node, 1, data, 1, lengths, types.as_ptr(), 1)
+            }),
+            (
+                "forward_proposal",
+                nrg_node_forward_proposal(node, null(), 0),
+            ),
+            (
+                "processed",
+                nrg_node_processed(node, 1, 1, &mut one, &mut two),
+            ),
+            ("apply_pause", nrg_node_apply_pause(node)),
+            ("apply_resume", nrg_node_apply_resume(node)),
+            ("lead_change_take", {
+                nrg_node_lead_change_take(node, &mut flag, &mut other, &mut one)
+            }),
+            ("step_down", nrg_node_step_down(node, null(), 0)),
+            ("campaign", nrg_node_campaign(node, 0)),
+            ("set_observer", nrg_node_set_observer(node, 1)),
+            (
+                "adjust_cluster_size",
+                nrg_node_adjust_cluster_size(node, 3, 0),
+            ),
+            ("peers", nrg_node_peers(node, null_mut(), 0, &mut count)),
+            ("last_heard", nrg_node_last_heard(node, 1, &mut one)),
+            ("check_health", nrg_node_check_health(node, &mut flag)),
+            ("freeze", nrg_loopback_freeze(host.network, node, 1)),
+        ]
+    }
+}
+
+#[test]
+fn panic_of_a_command_is_the_answer_to_that_command_and_ends_the_node() {
+    let mut host = Host::lone_leader();
+    let node = host.nodes[0].node;
+    let status = unsafe { nrg_test_inject_fault(node, NRG_TEST_FAULT_PANIC_IN_COMMAND) };
+    assert_eq!(status, NRG_STATUS_PANIC);
+    let text = last_error();
+    assert_eq!(text, "panic: a test asked for this panic");
+    for (name, status) in calls(&host, node) {
+        assert_eq!(status, NRG_STATUS_FAULTED, "{name}");
+    }
+
+    host.pump_until("the end", |nodes| nodes[0].seen & NRG_READY_STOPPED != 0);
+    assert_ne!(host.nodes[0].seen & NRG_READY_FAULT, 0);
+    assert_eq!(failure_of(node), (NRG_STATUS_PANIC, text));
+    assert_eq!(host.nodes[0].state().role, NRG_ROLE_CLOSED);
+    ok(unsafe { nrg_node_stop(node) });
 }
 
 #[test]
@@ -367,6 +433,7 @@ fn detached_node_is_called_read_and_written() {
     assert_eq!(node.call("term", "no json"), Err(NRG_STATUS_MALFORMED));
     assert_eq!(node.set(r#"{"no_such_field": 1}"#), NRG_STATUS_NOT_FOUND);
     assert_eq!(node.set("no json"), NRG_STATUS_MALFORMED);
+    assert_eq!(node.set(r#"{"term": "x"}"#), NRG_STATUS_INVALID_ARGUMENT);
     assert_eq!(
         node.call("propose", r#"[1, "00"]"#),
         Err(NRG_STATUS_NOT_LEADER)

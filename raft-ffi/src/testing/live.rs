@@ -1,11 +1,12 @@
 //! The same white-box access to a live node: between two of its turns, frozen or not.
 
 use raft_core::node::{CallError, Node};
+use raft_core::runtime::NodeHandle;
 
 use crate::batch::NrgBatch;
 use crate::convert::{handle_out, text_in};
-use crate::guard::Failure;
-use crate::node::{NrgNode, on_node};
+use crate::guard::{Failure, guard};
+use crate::node::{NrgNode, in_node, on_node};
 use crate::status::NRG_STATUS_FAULTED;
 use crate::testing::node::text_batch;
 
@@ -20,15 +21,17 @@ pub unsafe extern "C" fn nrg_test_live_dump(
     node: *const NrgNode,
     batch_out: *mut *mut NrgBatch,
 ) -> i32 {
-    // SAFETY: the caller's promise is this function's own.
-    unsafe {
-        on_node(node, |node| {
+    guard(|| {
+        // SAFETY: the caller's promise is this function's own.
+        unsafe {
             handle_out(batch_out, "batch_out", || {
-                let state = with(node, |node| Ok(node.dump_mapped()))?;
-                Ok(text_batch(state.to_string()))
+                in_node(node, |node| {
+                    let state = with(node, |node| Ok(node.dump_mapped()))?;
+                    Ok(text_batch(state.to_string()))
+                })
             })
-        })
-    }
+        }
+    })
 }
 
 /// Changes fields of a live node, as `nrg_test_node_set`; its invariants are no longer checked.
@@ -68,18 +71,20 @@ pub unsafe extern "C" fn nrg_test_live_call(
     args_len: usize,
     batch_out: *mut *mut NrgBatch,
 ) -> i32 {
-    // SAFETY: the caller's promise is this function's own.
-    unsafe {
-        on_node(node, |node| {
+    guard(|| {
+        // SAFETY: the caller's promise is this function's own.
+        unsafe {
             handle_out(batch_out, "batch_out", || {
-                let name = text_in(name_ptr, name_len, "name_ptr")?;
-                let args = text_in(args_ptr, args_len, "args_ptr")?;
-                let now = node.now();
-                let result = with(node, |node| node.call_mapped(name, args, now))?;
-                Ok(text_batch(result.to_string()))
+                in_node(node, |node| {
+                    let name = text_in(name_ptr, name_len, "name_ptr")?;
+                    let args = text_in(args_ptr, args_len, "args_ptr")?;
+                    let now = node.now();
+                    let result = with(node, |node| node.call_mapped(name, args, now))?;
+                    Ok(text_batch(result.to_string()))
+                })
             })
-        })
-    }
+        }
+    })
 }
 
 /// Stops the inputs, timers and commands of a live node, as `nrg_loopback_freeze`. short lock
@@ -89,12 +94,7 @@ pub unsafe extern "C" fn nrg_test_live_call(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nrg_test_node_freeze(node: *const NrgNode) -> i32 {
     // SAFETY: the caller's promise is this function's own.
-    unsafe {
-        on_node(node, |node| {
-            node.core().freeze();
-            Ok(())
-        })
-    }
+    unsafe { on_node(node, |node| node.call(NodeHandle::freeze)) }
 }
 
 /// Resumes what `nrg_test_node_freeze` stopped. short lock
@@ -104,18 +104,13 @@ pub unsafe extern "C" fn nrg_test_node_freeze(node: *const NrgNode) -> i32 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nrg_test_node_unfreeze(node: *const NrgNode) -> i32 {
     // SAFETY: the caller's promise is this function's own.
-    unsafe {
-        on_node(node, |node| {
-            node.core().unfreeze();
-            Ok(())
-        })
-    }
+    unsafe { on_node(node, |node| node.call(NodeHandle::unfreeze)) }
 }
 
 fn with<T>(
     node: &NrgNode,
     run: impl FnOnce(&mut Node) -> Result<T, CallError>,
 ) -> Result<T, Failure> {
-    let outcome = node.core().with_node(run);
+    let outcome = node.call(|core| core.with_node(run))?;
     Ok(outcome.map_err(|faulted| Failure::new(NRG_STATUS_FAULTED, faulted.to_string()))??)
 }
