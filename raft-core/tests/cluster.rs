@@ -205,6 +205,8 @@ fn chaos(seed: u64) {
     let bad = NetworkOptions {
         delay_max: Duration::from_millis(1 + dice.roll(40)),
         lost_per_mille: dice.roll(80) as u32,
+        doubled_per_mille: dice.roll(60) as u32,
+        reordered_per_mille: dice.roll(60) as u32,
         ..NetworkOptions::default()
     };
     let options = ClusterOptions {

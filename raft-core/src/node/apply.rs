@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::error::CommitError;
-use super::{LeadChange, Node, PauseError, Role, signal};
+use super::{FatalError, LeadChange, Node, PauseError, Role, signal};
 use crate::time::Instant;
 use crate::types::{Entry, EntryType, Index, PeerId};
 use crate::wire::{AppendEntry, EntryRef, PeerState};
@@ -149,6 +149,11 @@ impl Node {
             Some(entry) if entry.index() == index => entry,
             _ => match self.load_entry_if_present(index) {
                 Ok(Some(entry)) => entry,
+                Ok(None) if index <= self.last_index => {
+                    let why = "it is missing in the log".to_owned();
+                    self.fail(FatalError::Unreadable { index, why });
+                    return Err(CommitError::Closed);
+                }
                 Ok(None) | Err(_) => return Err(CommitError::EntryLoadFailed),
             },
         };

@@ -58,7 +58,8 @@ impl Node {
         // No entry is of a later term than its sender, nor the entry before it of a later one. What
         // is stale besides is answered as that.
         let contradicts_itself = ae.head.term > term || ae.head.prev_term > ae.head.term;
-        if contradicts_itself && term >= self.term && origin != Origin::Replay {
+        let is_stale = is_live && term < self.term;
+        if contradicts_itself && !is_stale && origin != Origin::Replay {
             self.counters.messages_malformed += 1;
             self.note(LogLevel::Warn, format!("dropped {ae:?}: its terms fall"));
             return;
@@ -313,13 +314,20 @@ impl Node {
 
     /// Step 11A: the entry goes back to or before our tail and does not match it.
     ///
-    /// Differs from the server: an entry of ours that cannot be read stops the group, where the
-    /// server takes it for absent and may cut the log at it.
+    /// Differs from the server: what is already in our log is never cut off because its message
+    /// arrives again, or late; the server cuts whatever stands behind the message's position,
+    /// entries it acknowledged included. And an entry of ours that cannot be read stops the group,
+    /// where the server takes it for absent and may cut the log at it.
     fn reconcile(&mut self, ae: &AppendEntry, is_live: bool) -> Consistency {
         let (prev_term, prev_index) = (ae.head.prev_term, ae.head.prev_index);
         // Row 1: everything up to the commit is the same everywhere.
         if prev_index < self.commit {
             return Consistency::Done;
+        }
+        match self.has_already(ae) {
+            Ok(true) => return Consistency::Done,
+            Ok(false) => {}
+            Err(_) => return Consistency::Mismatch,
         }
         let Ok(existing) = self.load_entry_if_present(prev_index) else {
             return Consistency::Mismatch;
@@ -353,6 +361,22 @@ impl Node {
         } else {
             Consistency::Done
         }
+    }
+
+    /// Whether our log holds what the message brings, or, for a heartbeat, what its leader
+    /// appended after sending it. Index and term name an entry (Raft paper 5.3), so there is no
+    /// conflict, and only a conflict is a reason to cut.
+    fn has_already(&mut self, ae: &AppendEntry) -> Result<bool, Unloadable> {
+        if ae.head.prev_index >= self.last_index {
+            return Ok(false);
+        }
+        let term = if ae.is_heartbeat() {
+            ae.effective_term()
+        } else {
+            ae.head.term
+        };
+        let ours = self.load_entry_if_present(ae.index())?;
+        Ok(ours.is_some_and(|e| e.head.prev_term == ae.head.prev_term && e.head.term == term))
     }
 
     /// The entry at `index`, `None` when the log does not reach there.

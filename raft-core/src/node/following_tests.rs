@@ -315,6 +315,25 @@ fn row_6_heartbeat_cuts_what_lies_behind_it_and_is_answered() {
     assert_eq!(rig.outputs(), [accepted(1, 2)]);
 }
 
+/// A message that arrives again, or late, says nothing against what stands behind it: an entry
+/// that was acknowledged may be on a quorum by now.
+#[test]
+fn entries_behind_a_repeated_or_late_message_stay() {
+    for late in [
+        entry(N0, 1, 0, (0, 0), b"first"),
+        entry(N0, 1, 0, (1, 2), b"third"),
+        entry(N0, 1, 0, (1, 2), b""),
+    ] {
+        let mut rig = Rig::follower_at(1, 4, MemoryLog::new());
+
+        rig.live(late);
+        rig.sync();
+
+        assert_eq!(rig.view(), following(1, (1, 4), 0));
+        assert_eq!(rig.outputs(), EMPTY);
+    }
+}
+
 #[test]
 fn row_7_entry_at_the_commit_is_never_cut() {
     let mut rig = Rig::follower_at(1, 3, MemoryLog::new());
@@ -359,7 +378,7 @@ fn acknowledgement_that_waits_for_its_sync_dies_with_its_entry() {
 fn answer_after_a_cut_waits_for_the_cut() {
     let mut rig = Rig::follower_at(1, 4, DiskLog::new());
 
-    rig.live(entry(N0, 1, 0, (1, 2), b""));
+    rig.live(entry(N0, 2, 0, (1, 2), b""));
 
     assert_eq!(rig.outputs(), EMPTY);
     rig.sync();
@@ -370,7 +389,7 @@ fn answer_after_a_cut_waits_for_the_cut() {
 fn cut_entries_leave_the_cache() {
     let mut rig = Rig::follower_at(1, 4, MemoryLog::new());
 
-    rig.live(entry(N0, 1, 0, (1, 2), b""));
+    rig.live(entry(N0, 2, 0, (1, 2), b""));
 
     let cached: Vec<u64> = rig.node.pending.keys().map(|index| index.0).collect();
     assert_eq!(cached, [1, 2]);

@@ -9,7 +9,7 @@ use super::persist::Durability;
 use super::{Acks, ApplyQueue, Counters, FatalError, LogLevel, Node, Role, RunId, TimerTable};
 use crate::config::Timing;
 use crate::rng::Rng;
-use crate::storage::{LoadError, Log, WriteSeq};
+use crate::storage::{Log, WriteSeq};
 use crate::time::Instant;
 use crate::types::{GroupName, Index, PeerId, Term};
 use crate::wire::{
@@ -193,8 +193,9 @@ impl Node {
 
     /// Runs the log through the append-entry procedure without a source (behaviour.md 3.7).
     ///
-    /// Differs from the server: an entry whose bytes are damaged stops the start. The server cuts
-    /// the log there and goes on, acknowledged entries behind it lost.
+    /// Differs from the server: an entry that is missing, damaged, or does not continue the one
+    /// before it stops the start. The server cuts the log there and goes on, acknowledged entries
+    /// behind it lost. A write that was interrupted leaves none: storage has cut it off.
     fn replay(&mut self) -> Result<(), FatalError> {
         let state = self.log.state();
         if state.messages == 0 {
@@ -203,9 +204,7 @@ impl Node {
         let mut replayed = 0_u64;
         let mut index = state.first;
         while index <= state.last {
-            let Some(entry) = self.replayed_entry(index)? else {
-                return Ok(());
-            };
+            let entry = self.replayed_entry(index)?;
             replayed += entry.frame().len() as u64;
             self.process_append_entry(entry, None, Origin::Replay);
             if replayed > REPLAY_HELD_BACK_BYTES && !self.paused {
@@ -219,16 +218,11 @@ impl Node {
         Ok(())
     }
 
-    /// The entry to replay at `index`; `None` once the log was cut there because it does not
-    /// continue what stands before it.
-    fn replayed_entry(&mut self, index: Index) -> Result<Option<AppendEntry>, FatalError> {
+    /// The entry to replay at `index`, checked to continue what was replayed.
+    fn replayed_entry(&mut self, index: Index) -> Result<AppendEntry, FatalError> {
         let unreadable = |why: String| FatalError::Unreadable { index, why };
         let frame = match self.log.load(index) {
             Ok(frame) => frame,
-            Err(LoadError::Missing | LoadError::BeyondEnd) => {
-                self.cut_replay(index);
-                return Ok(None);
-            }
             Err(error) => return Err(unreadable(error.to_string())),
         };
         let entry = AppendEntry::decode(frame).map_err(|error| unreadable(error.to_string()))?;
@@ -236,8 +230,10 @@ impl Node {
             return Err(unreadable("it holds no record".to_owned()));
         }
         if entry.head.prev_index != index.prev() || entry.head.prev_index != self.last_index {
-            self.cut_replay(index);
-            return Ok(None);
+            return Err(unreadable(format!(
+                "it follows entry {}, but the log so far ends at {}",
+                entry.head.prev_index, self.last_index
+            )));
         }
         // The first entry's previous term stands for what was before the log; it need not be the
         // term of a snapshot. Later ones have to continue the entry before them.
@@ -249,16 +245,6 @@ impl Node {
                 entry.head.prev_term, self.last_term
             )));
         }
-        Ok(Some(entry))
-    }
-
-    /// Cuts the log back to what was replayed.
-    fn cut_replay(&mut self, index: Index) {
-        let text = format!(
-            "entry {index} does not continue the log, cut to {}",
-            self.last_index
-        );
-        self.note(LogLevel::Warn, text);
-        self.truncate(self.last_term, self.last_index, self.id);
+        Ok(entry)
     }
 }

@@ -61,7 +61,7 @@ fn replay_hands_committed_entries_up_before_the_guard() {
 }
 
 #[test]
-fn log_that_does_not_start_at_its_beginning_is_dropped() {
+fn log_that_does_not_start_at_its_beginning_stops_the_start() {
     use crate::storage::{Log, WriteSeq};
     let mut log = MemoryLog::new();
     log.truncate(Index(4), WriteSeq::ZERO).unwrap();
@@ -69,10 +69,13 @@ fn log_that_does_not_start_at_its_beginning_is_dropped() {
     log.append(Index(5), WriteSeq::ZERO, stray.into_frame())
         .unwrap();
 
-    let rig = Rig::new(&[SELF, N0, N1], log);
+    let refused = super::Node::recover(setup(&[SELF], Box::new(log)), crate::time::Instant::ZERO);
 
-    assert_eq!(rig.view().last, (0, 0));
-    assert_eq!(rig.node.log.state().messages, 0);
+    assert_eq!(
+        refused.unwrap_err().to_string(),
+        "entry 5 cannot be read: it follows entry 4, but the log so far ends at 0; \
+         the group is stopped, its files are untouched"
+    );
 }
 
 #[test]

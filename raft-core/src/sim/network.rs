@@ -22,7 +22,7 @@ pub struct NetworkOptions {
     /// How many of a thousand messages arrive twice.
     pub doubled_per_mille: u32,
     /// How many of a thousand messages may be overtaken by later ones of the same sender. The
-    /// transports the engine is made for keep a sender's order; the protocol is safe without.
+    /// transports the engine is made for keep a sender's order; safety does not rest on it.
     pub reordered_per_mille: u32,
 }
 
