@@ -46,7 +46,8 @@ internal sealed class GarbageStorm : IDisposable
             litter[round % litter.Length] = new byte[1024 + (round % 4096)];
             if (round % 64 == 0)
             {
-                GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: true, compacting: true);
+                GC.Collect(
+                    GC.MaxGeneration, GCCollectionMode.Forced, blocking: true, compacting: true);
                 Collections++;
             }
         }

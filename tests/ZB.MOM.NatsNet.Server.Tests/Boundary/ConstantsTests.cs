@@ -36,7 +36,8 @@ public class ConstantsTests : BoundaryTest
     }
 
     [RaftFact]
-    public void RaftStatus_HasEveryStatusOfTheLibraryAndNoOther() => SameAs<RaftStatus>("NRG_STATUS_");
+    public void RaftStatus_HasEveryStatusOfTheLibraryAndNoOther()
+        => SameAs<RaftStatus>("NRG_STATUS_");
 
     [RaftFact]
     public void RaftState_HasTheRolesOfTheLibrary() => SameAs<RaftState>("NRG_ROLE_");
@@ -45,14 +46,16 @@ public class ConstantsTests : BoundaryTest
     public void EntryType_HasTheEntryTypesOfTheLibrary() => SameAs<EntryType>("NRG_ENTRY_");
 
     [RaftFact]
-    public void RaftSyncPolicy_HasTheSyncPoliciesOfTheLibrary() => SameAs<RaftSyncPolicy>("NRG_SYNC_");
+    public void RaftSyncPolicy_HasTheSyncPoliciesOfTheLibrary()
+        => SameAs<RaftSyncPolicy>("NRG_SYNC_");
 
     /// <summary>The same numbers under the same names, without case and underscores.</summary>
     private static void SameAs<TEnum>(string prefix)
         where TEnum : struct, Enum
     {
         IEnumerable<(string, long)> theirs = Constants(prefix)
-            .Select(constant => (constant.Key.Replace("_", "", StringComparison.Ordinal), constant.Value));
+            .Select(constant => (
+                constant.Key.Replace("_", "", StringComparison.Ordinal), constant.Value));
         IEnumerable<(string, long)> ours = Enum.GetValues<TEnum>()
             .Select(member => (
                 member.ToString().ToUpperInvariant(),
@@ -68,5 +71,6 @@ public class ConstantsTests : BoundaryTest
             .ToDictionary(
                 field => field.Name[prefix.Length..],
                 field => Convert.ToInt64(
-                    field.GetRawConstantValue(), System.Globalization.CultureInfo.InvariantCulture));
+                    field.GetRawConstantValue(),
+                    System.Globalization.CultureInfo.InvariantCulture));
 }

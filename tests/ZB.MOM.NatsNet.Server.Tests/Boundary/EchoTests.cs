@@ -3,7 +3,9 @@ using ZB.MOM.NatsNet.Server.Tests.Support;
 
 namespace ZB.MOM.NatsNet.Server.Tests.Boundary;
 
-/// <summary>What goes through the boundary comes back as it was, whatever the collector does.</summary>
+/// <summary>
+/// What goes through the boundary comes back as it was, whatever the collector does.
+/// </summary>
 public unsafe class EchoTests : BoundaryTest
 {
     private const int Callers = 64;
@@ -14,7 +16,11 @@ public unsafe class EchoTests : BoundaryTest
     {
         using var storm = new GarbageStorm();
         var failures = new System.Collections.Concurrent.ConcurrentQueue<string>();
-        Thread[] callers = [.. Enumerable.Range(0, Callers).Select(caller => new Thread(() => Call(caller, failures)))];
+        Thread[] callers =
+        [
+            .. Enumerable.Range(0, Callers)
+                .Select(caller => new Thread(() => Call(caller, failures))),
+        ];
         foreach (Thread caller in callers)
         {
             caller.Start();
@@ -35,7 +41,8 @@ public unsafe class EchoTests : BoundaryTest
     [InlineData(0, 1u)]
     public void Echo_OfLengthsThatDoNotAddUp_IsRefused(int bytes, uint length)
     {
-        RaftStatus status = NativeMethods.TestEchoBatch(new byte[bytes], [length], out BatchHandle? batch);
+        RaftStatus status =
+            NativeMethods.TestEchoBatch(new byte[bytes], [length], out BatchHandle? batch);
 
         status.ShouldBe(RaftStatus.InvalidArgument);
         batch.ShouldBeNull();
@@ -56,8 +63,10 @@ public unsafe class EchoTests : BoundaryTest
     [RaftFact]
     public void ApplyBatch_AfterDispose_ThrowsInsteadOfReading()
     {
-        NativeMethods.TestEchoBatch([1, 2, 3], [1, 2], out BatchHandle? handle).ShouldBe(RaftStatus.Ok);
-        var batch = new ApplyBatch(handle!, NativeMethods.BatchItems(handle!, out int count), count);
+        NativeMethods.TestEchoBatch([1, 2, 3], [1, 2], out BatchHandle? handle)
+            .ShouldBe(RaftStatus.Ok);
+        var batch =
+            new ApplyBatch(handle!, NativeMethods.BatchItems(handle!, out int count), count);
         EntryView kept = default;
         foreach (CommittedEntry committed in batch)
         {
@@ -75,15 +84,18 @@ public unsafe class EchoTests : BoundaryTest
         Should.Throw<ObjectDisposedException>(() => batch.LastIndex);
     }
 
-    private static void Call(int caller, System.Collections.Concurrent.ConcurrentQueue<string> failures)
+    private static void Call(
+        int caller, System.Collections.Concurrent.ConcurrentQueue<string> failures)
     {
         var random = new Random(caller);
         for (int round = 0; round < Rounds; round++)
         {
-            uint[] lengths = [.. Enumerable.Range(0, random.Next(0, 40)).Select(_ => (uint)random.Next(0, 700))];
+            uint[] lengths =
+                [.. Enumerable.Range(0, random.Next(0, 40)).Select(_ => (uint)random.Next(0, 700))];
             byte[] packed = new byte[lengths.Sum(length => length)];
             random.NextBytes(packed);
-            RaftStatus status = NativeMethods.TestEchoBatch(packed, lengths, out BatchHandle? batch);
+            RaftStatus status =
+                NativeMethods.TestEchoBatch(packed, lengths, out BatchHandle? batch);
             using (batch)
             {
                 if (status != RaftStatus.Ok || !Equal(batch!, packed, lengths))
@@ -95,7 +107,8 @@ public unsafe class EchoTests : BoundaryTest
         }
     }
 
-    private static bool Equal(BatchHandle batch, ReadOnlySpan<byte> packed, ReadOnlySpan<uint> lengths)
+    private static bool Equal(
+        BatchHandle batch, ReadOnlySpan<byte> packed, ReadOnlySpan<uint> lengths)
     {
         NrgBatchItem.Unmanaged* items = NativeMethods.BatchItems(batch, out int count);
         if (count != lengths.Length)

@@ -199,7 +199,12 @@ public unsafe class LayoutTests : BoundaryTest
         fixed (uint* room = offsets)
         {
             status = Interop.nrg_abi_layout(
-                NrgConstants.NRG_STRUCT_READY, (IntPtr)room, 2, (IntPtr)(&count), (IntPtr)(&size), (IntPtr)(&align));
+                NrgConstants.NRG_STRUCT_READY,
+                (IntPtr)room,
+                2,
+                (IntPtr)(&count),
+                (IntPtr)(&size),
+                (IntPtr)(&align));
         }
 
         status.ShouldBe(NrgConstants.NRG_STATUS_BUFFER_TOO_SMALL);
@@ -212,8 +217,9 @@ public unsafe class LayoutTests : BoundaryTest
         nuint count = 0;
         nuint size = 0;
         nuint align = 0;
-        return Interop.nrg_abi_layout(
-            id, IntPtr.Zero, 0, (IntPtr)(&count), (IntPtr)(&size), (IntPtr)(&align)) == NrgConstants.NRG_STATUS_OK;
+        int status = Interop.nrg_abi_layout(
+            id, IntPtr.Zero, 0, (IntPtr)(&count), (IntPtr)(&size), (IntPtr)(&align));
+        return status == NrgConstants.NRG_STATUS_OK;
     }
 
     private static void Expect(uint id, int size, long[] offsets)
@@ -225,7 +231,12 @@ public unsafe class LayoutTests : BoundaryTest
         fixed (uint* room = theirs)
         {
             Interop.nrg_abi_layout(
-                id, (IntPtr)room, (nuint)theirs.Length, (IntPtr)(&count), (IntPtr)(&theirSize), (IntPtr)(&align))
+                id,
+                (IntPtr)room,
+                (nuint)theirs.Length,
+                (IntPtr)(&count),
+                (IntPtr)(&theirSize),
+                (IntPtr)(&align))
                 .ShouldBe(NrgConstants.NRG_STATUS_OK);
         }
 

@@ -3,7 +3,9 @@ using ZB.MOM.NatsNet.Server.Tests.Support;
 
 namespace ZB.MOM.NatsNet.Server.Tests.Boundary;
 
-/// <summary>One trivial call through every layer: the first thing to look at when all is red.</summary>
+/// <summary>
+/// One trivial call through every layer: the first thing to look at when all is red.
+/// </summary>
 public class LibraryTests : BoundaryTest
 {
     [RaftFact]

@@ -82,7 +82,9 @@ public class LifetimeTests : BoundaryTest
             member.Propose(5);
             group.Until(() => member.Node.Progress().Commit == 2, "the commit");
             member.Propose(6);
-            group.Until(() => member.Node.ApplyQ().Length > 0 || member.State.Sum == 11, "the second entry");
+            group.Until(
+                () => member.Node.ApplyQ().Length > 0 || member.State.Sum == 11,
+                "the second entry");
             member.Propose(7);
             batch = TakeUnapplied(group, member);
             member.Node.Dispose();
@@ -92,7 +94,8 @@ public class LifetimeTests : BoundaryTest
 
         using (batch)
         {
-            byte[] data = [.. batch.SelectMany(committed => committed).SelectMany(entry => entry.ToArray())];
+            byte[] data =
+                [.. batch.SelectMany(committed => committed).SelectMany(entry => entry.ToArray())];
             data.ShouldBe(Adder.Encode(7));
         }
     }
@@ -174,7 +177,11 @@ public class LifetimeTests : BoundaryTest
     {
         var surprises = new ConcurrentQueue<Exception>();
         using var begun = new CountdownEvent(Threads);
-        Thread[] callers = [.. Enumerable.Range(0, Threads).Select(_ => new Thread(() => CallUntilGone(node, begun, surprises)))];
+        Thread[] callers =
+        [
+            .. Enumerable.Range(0, Threads)
+                .Select(_ => new Thread(() => CallUntilGone(node, begun, surprises))),
+        ];
         foreach (Thread caller in callers)
         {
             caller.Start();
@@ -190,7 +197,8 @@ public class LifetimeTests : BoundaryTest
         surprises.ShouldBeEmpty();
     }
 
-    private static void CallUntilGone(Raft node, CountdownEvent begun, ConcurrentQueue<Exception> surprises)
+    private static void CallUntilGone(
+        Raft node, CountdownEvent begun, ConcurrentQueue<Exception> surprises)
     {
         bool counted = false;
         try

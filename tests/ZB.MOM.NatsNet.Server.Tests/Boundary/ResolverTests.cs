@@ -10,7 +10,9 @@ public class ResolverTests : BoundaryTest
     public void AProgramWithoutTheLibrary_NamesEveryPlaceItTried()
     {
         using var folder = new TestFolder();
-        foreach (string file in Directory.GetFiles(Sample.Folder).Where(file => !file.Contains("natsraft", StringComparison.Ordinal)))
+        IEnumerable<string> files = Directory.GetFiles(Sample.Folder)
+            .Where(file => !file.Contains("natsraft", StringComparison.Ordinal));
+        foreach (string file in files)
         {
             File.Copy(file, Path.Combine(folder.Path, Path.GetFileName(file)));
         }
@@ -29,7 +31,8 @@ public class ResolverTests : BoundaryTest
         errors.ShouldContain("the native library 'natsraft'");
         errors.ShouldContain($"{named} (no file)");
         errors.ShouldContain($"{Path.Combine(folder.Path, "libnatsraft")}");
-        errors.ShouldContain(Path.Combine("runtimes", RuntimeInformation.RuntimeIdentifier, "native"));
+        errors.ShouldContain(
+            Path.Combine("runtimes", RuntimeInformation.RuntimeIdentifier, "native"));
         errors.ShouldContain("NATSRAFT_LIBRARY");
         errors.ShouldContain("./build.sh native");
     }

@@ -49,7 +49,8 @@ public class KillTests
                 // again does not pass for one that was kept.
                 if (sample.Found > 0)
                 {
-                    sample.Found.ShouldBeGreaterThanOrEqualTo(reported, $"seed {Seed}, {data}, run {run}");
+                    sample.Found.ShouldBeGreaterThanOrEqualTo(
+                        reported, $"seed {Seed}, {data}, run {run}");
                 }
 
                 reported = Math.Max(reported, Math.Max(sample.LastCommitted, sample.Found));
@@ -98,7 +99,7 @@ public class KillTests
         const string Group = "lines";
         RaftConfig[] configs =
         [
-            .. Enumerable.Range(1, 3).Select(number => $"NODE000{number}").Select(id => new RaftConfig
+            .. ((string[])["NODE0001", "NODE0002", "NODE0003"]).Select(id => new RaftConfig
             {
                 PeerId = id,
                 Name = Group,
@@ -113,8 +114,10 @@ public class KillTests
         }
 
         using var network = new LoopbackNetwork();
-        using var runtime = new RaftRuntime(new RaftRuntimeOptions { ManualClock = true, Timing = RaftTiming.Fast });
-        Replica[] replicas = [.. configs.Select(config => new Replica(runtime.Open(config, network)))];
+        using var runtime = new RaftRuntime(
+            new RaftRuntimeOptions { ManualClock = true, Timing = RaftTiming.Fast });
+        Replica[] replicas =
+            [.. configs.Select(config => new Replica(runtime.Open(config, network)))];
         try
         {
             // With a complete leader everything that was committed is known to be; then the others
@@ -187,7 +190,9 @@ public class KillTests
 
         internal int Lines { get; private set; }
 
-        /// <summary>Applies what is committed. A line may come again, and is then the same.</summary>
+        /// <summary>
+        /// Applies what is committed. A line may come again, and is then the same.
+        /// </summary>
         internal void Apply(byte[][] lines)
         {
             while (Node.ApplyQ().TryTake() is { } batch)
@@ -217,7 +222,8 @@ public class KillTests
         {
             int number = (int)BinaryPrimitives.ReadInt64LittleEndian(entry);
             number.ShouldBeInRange(1, Lines + 1, $"{Node.ID()} applied a line after a gap");
-            entry[sizeof(long)..].SequenceEqual(lines[number - 1]).ShouldBeTrue($"line {number} of {Node.ID()}");
+            entry[sizeof(long)..].SequenceEqual(lines[number - 1])
+                .ShouldBeTrue($"line {number} of {Node.ID()}");
             Lines = Math.Max(Lines, number);
         }
     }

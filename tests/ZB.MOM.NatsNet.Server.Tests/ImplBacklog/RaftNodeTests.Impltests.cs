@@ -40,8 +40,8 @@ public class RaftNodeTests
     [Trait("Kind", "white-box")]
     public void TestNRGAppendEntryDecode()
     {
-        AppendEntry ae = Ae(
-            "12345678", term: 1, commit: 0, pterm: 0, pindex: 0, [.. Enumerable.Repeat(new Entry(default), 65_535)]);
+        Entry[] entries = [.. Enumerable.Repeat(new Entry(default), 65_535)];
+        AppendEntry ae = Ae("12345678", term: 1, commit: 0, pterm: 0, pindex: 0, entries);
         byte[] bytes = ae.Encode();
         AppendEntry.Decode(bytes).Entries.Count.ShouldBe(65_535);
 
@@ -68,7 +68,8 @@ public class RaftNodeTests
     [Trait("Kind", "white-box")]
     public void TestNRGAppendEntryDecodeTruncatedEntryLength()
     {
-        byte[] bytes = Ae("12345678", term: 1, commit: 0, pterm: 0, pindex: 0, new Entry(default)).Encode();
+        var empty = new Entry(default);
+        byte[] bytes = Ae("12345678", term: 1, commit: 0, pterm: 0, pindex: 0, empty).Encode();
 
         DecodeFailure(bytes.AsSpan(0, 44)).ShouldBe(RaftStatus.BadAppendEntry);
     }
@@ -86,11 +87,13 @@ public class RaftNodeTests
         state.Peers.Keys.ShouldBe([Self]);
         (state.Csz, state.Qn).ShouldBe((1, 1));
         node.Is("quorum").ShouldBeTrue();
-        (state.Role, state.Term, state.Vote, state.Leader).ShouldBe((RaftState.Follower, 0UL, "", ""));
+        (state.Role, state.Term, state.Vote, state.Leader)
+            .ShouldBe((RaftState.Follower, 0UL, "", ""));
         (state.Pterm, state.Pindex, state.Commit, state.Processed, state.Applied, state.Aflr)
             .ShouldBe((0UL, 0UL, 0UL, 0UL, 0UL, 0UL));
         state.Initializing.ShouldBeTrue();
-        (state.Asubj, state.Vsubj, state.Psubj).ShouldBe(("$NRG.AE.TEST", "$NRG.V.TEST", "$NRG.P.TEST"));
+        (state.Asubj, state.Vsubj, state.Psubj)
+            .ShouldBe(("$NRG.AE.TEST", "$NRG.V.TEST", "$NRG.P.TEST"));
         state.Areply.ShouldMatch(@"^\$NRG\.R\.[0-9A-Za-z]{8}$");
         state.Vreply.ShouldMatch(@"^\$NRG\.R\.[0-9A-Za-z]{8}$");
         (state.Prop, state.Entry, state.Resp, state.Reqs, state.Votes).ShouldBe((0, 0, 0, 0, 0));

@@ -1,3 +1,5 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using ZB.MOM.NatsNet.Server.Tests.Support;
 using static ZB.MOM.NatsNet.Server.Tests.Support.DetachedNode;
 using static ZB.MOM.NatsNet.Server.Tests.Support.Ids;
@@ -139,7 +141,8 @@ public class RaftNodeTestsCatchup
         node.TakeAnswer(Reply).ShouldBeNull();
 
         node.Live(Ae(N0, term: 1, commit: 0, pterm: 1, pindex: 2), Reply);
-        (AppendEntryResponse Answer, string Reply) success = node.TakeAnswer(Reply).ShouldNotBeNull();
+        (AppendEntryResponse Answer, string Reply) success =
+            node.TakeAnswer(Reply).ShouldNotBeNull();
         success.ShouldBe((new AppendEntryResponse(1, 2, Self, true), ""));
     }
 
@@ -150,7 +153,8 @@ public class RaftNodeTestsCatchup
     [InlineData(true, true)]
     [Trait("ID", "2669")]
     [Trait("Kind", "white-box")]
-    public void TestNRGRejectAppendEntryDuringCatchupFromPreviousLeader(bool onCatchup, bool withLeaderTerm)
+    public void TestNRGRejectAppendEntryDuringCatchupFromPreviousLeader(
+        bool onCatchup, bool withLeaderTerm)
     {
         using DetachedNode node = Open();
         AppendEntry first = Ae(N0, term: 1, commit: 0, pterm: 0, pindex: 0, E);
@@ -164,8 +168,8 @@ public class RaftNodeTestsCatchup
             second.LTerm = 1;
         }
 
-        System.Text.Json.Nodes.JsonNode saved = System.Text.Json.JsonSerializer.SerializeToNode(
-            node.State.Catchup, System.Text.Json.JsonSerializerOptions.Web)!;
+        JsonNode saved =
+            JsonSerializer.SerializeToNode(node.State.Catchup, JsonSerializerOptions.Web)!;
         ulong sub = node.State.Catchup.ShouldNotBeNull().Sub;
         node.Cu(first);
         (node.State.Pterm, node.State.Pindex).ShouldBe((1UL, 1UL));
@@ -216,12 +220,13 @@ public class RaftNodeTestsCatchup
         (node.State.Pindex, node.State.Pterm).ShouldBe((1UL, 20UL));
 
         // Looks stalled, and yet an old leader's entries change nothing.
-        node.Set("catchup", new System.Text.Json.Nodes.JsonObject { ["pindex"] = 1, ["active"] = 0 });
+        node.Set("catchup", new JsonObject { ["pindex"] = 1, ["active"] = 0 });
         node.TakeSent();
         node.Live(oldFirst, Reply);
         (node.State.Pindex, node.State.Pterm).ShouldBe((1UL, 20UL));
         ExpectCatchup(node, from: (0, 1), to: (20, 1));
-        (AppendEntryResponse Answer, string Reply) refusal = node.TakeAnswer(Reply).ShouldNotBeNull();
+        (AppendEntryResponse Answer, string Reply) refusal =
+            node.TakeAnswer(Reply).ShouldNotBeNull();
         refusal.ShouldBe((new AppendEntryResponse(20, 1, Self, false), ""));
 
         node.Live(oldSecond);
@@ -258,7 +263,8 @@ public class RaftNodeTestsCatchup
 
         node.TakeSent();
         node.Live(Ae(N0, term: 1, commit: 0, pterm: 1, pindex: 2), Reply);
-        (AppendEntryResponse Answer, string Reply) success = node.TakeAnswer(Reply).ShouldNotBeNull();
+        (AppendEntryResponse Answer, string Reply) success =
+            node.TakeAnswer(Reply).ShouldNotBeNull();
         success.ShouldBe((new AppendEntryResponse(1, 2, Self, true), ""));
 
         // A stale parallel catch-up truncates nothing.
@@ -291,7 +297,8 @@ public class RaftNodeTestsCatchup
         node.Live(Ae(N1, term: 2, commit: 5, pterm: 2, pindex: 7), Reply);
 
         // A catch-up begins, answered with the log's term; the node's own does not go back to it.
-        (AppendEntryResponse Answer, string Reply) answer = node.TakeAnswer(Reply).ShouldNotBeNull();
+        (AppendEntryResponse Answer, string Reply) answer =
+            node.TakeAnswer(Reply).ShouldNotBeNull();
         answer.Answer.ShouldBe(new AppendEntryResponse(1, 6, Self, false));
         ExpectCatchup(node, from: (1, 6), to: (2, 7));
         node.State.Term.ShouldBe(2UL);

@@ -35,7 +35,8 @@ public class RaftNodeTestsHealth
         Healthy(node).ShouldBeFalse();
 
         node.Live(heartbeat);
-        (node.State.Catchup, node.State.Pindex, node.State.Commit, Healthy(node)).ShouldBe((null, 3UL, 3UL, false));
+        (node.State.Catchup, node.State.Pindex, node.State.Commit, Healthy(node))
+            .ShouldBe((null, 3UL, 3UL, false));
         node.Call("applied", 3);
         Healthy(node).ShouldBeTrue();
     }
@@ -79,7 +80,8 @@ public class RaftNodeTestsHealth
         Healthy(node).ShouldBeFalse();
 
         node.Live(heartbeat);
-        (node.State.Catchup, node.State.Pindex, node.State.Commit, Healthy(node)).ShouldBe((null, 3UL, 3UL, false));
+        (node.State.Catchup, node.State.Pindex, node.State.Commit, Healthy(node))
+            .ShouldBe((null, 3UL, 3UL, false));
         node.Call("applied", 3);
         Healthy(node).ShouldBeTrue();
     }
@@ -109,7 +111,13 @@ public class RaftNodeTestsHealth
         if (!replay)
         {
             // The backlog is none, not a number below zero.
-            node.Set(new() { ["quorumPaused"] = true, ["applied"] = Warn, ["papplied"] = Warn, ["commit"] = 0 });
+            node.Set(new()
+            {
+                ["quorumPaused"] = true,
+                ["applied"] = Warn,
+                ["papplied"] = Warn,
+                ["commit"] = 0,
+            });
             Expect(answered: true, paused: false);
         }
 
@@ -154,7 +162,12 @@ public class RaftNodeTestsHealth
         const string B = "BBBBBBBB";
         const string C = "CCCCCCCC";
         using DetachedNode node = HandMade();
-        node.Set(new() { ["managed"] = true, ["id"] = A, ["peers"] = new JsonObject { [A] = new JsonObject() } });
+        node.Set(new()
+        {
+            ["managed"] = true,
+            ["id"] = A,
+            ["peers"] = new JsonObject { [A] = new JsonObject() },
+        });
         node.State.Peers.Keys.ShouldContain(A);
 
         foreach (string peer in (string[])[B, A])
@@ -204,7 +217,8 @@ public class RaftNodeTestsHealth
         });
 
         Report(leader).ShouldBe(
-            [(N0, true, 0UL), (N2, false, 10UL), (Me, true, 0UL), (N1, false, 7UL)], ignoreOrder: true);
+            [(N0, true, 0UL), (N2, false, 10UL), (Me, true, 0UL), (N1, false, 7UL)],
+            ignoreOrder: true);
 
         using DetachedNode follower = HandMade();
         follower.Set(new()
@@ -218,7 +232,8 @@ public class RaftNodeTestsHealth
                 [N1] = new JsonObject(),
             },
         });
-        Report(follower).ShouldBe([(N0, false, 0UL), (Me, true, 0UL), (N1, false, 0UL)], ignoreOrder: true);
+        Report(follower)
+            .ShouldBe([(N0, false, 0UL), (Me, true, 0UL), (N1, false, 0UL)], ignoreOrder: true);
 
         // Seen within two heartbeats, the leader is current.
         follower.Call("track_peer", N0);

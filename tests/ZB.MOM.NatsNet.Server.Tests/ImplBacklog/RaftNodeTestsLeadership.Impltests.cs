@@ -18,7 +18,8 @@ public class RaftNodeTestsLeadership
         (node.State.Prop, node.State.Resp).ShouldBe((0, 0));
 
         node.Call("queue_push", "prop", "", 0);
-        node.Call("queue_push", "resp", Vectors.Hex(new AppendEntryResponse(1, 1, N0, true).Encode()));
+        node.Call(
+            "queue_push", "resp", Vectors.Hex(new AppendEntryResponse(1, 1, N0, true).Encode()));
         (node.State.Prop, node.State.Resp).ShouldBe((1, 1));
 
         node.Call("switch_state", (int)RaftState.Follower);
@@ -34,7 +35,8 @@ public class RaftNodeTestsLeadership
         (node.State.Role, node.State.Pindex).ShouldBe((RaftState.Follower, 0UL));
         node.TakeSent();
 
-        node.Refusal("send_append_entry", Entries(new Entry(default))).ShouldBe(RaftStatus.NotLeader);
+        node.Refusal("send_append_entry", Entries(new Entry(default)))
+            .ShouldBe(RaftStatus.NotLeader);
 
         node.State.Pindex.ShouldBe(0UL);
         node.TakeSentTo(node.State.Asubj).ShouldBeEmpty();
@@ -46,10 +48,12 @@ public class RaftNodeTestsLeadership
     public void TestNRGReportLeaderAfterNoopEntry()
     {
         using DetachedNode node = Open();
-        (node.State.Role, node.State.Term, node.Is("leader")).ShouldBe((RaftState.Follower, 0UL, false));
+        (node.State.Role, node.State.Term, node.Is("leader"))
+            .ShouldBe((RaftState.Follower, 0UL, false));
 
         node.Call("switch_to_candidate");
-        (node.State.Role, node.State.Term, node.Is("leader")).ShouldBe((RaftState.Candidate, 1UL, false));
+        (node.State.Role, node.State.Term, node.Is("leader"))
+            .ShouldBe((RaftState.Candidate, 1UL, false));
 
         node.Call("switch_to_leader");
         NodeState led = node.State;
@@ -77,7 +81,8 @@ public class RaftNodeTestsLeadership
         foreach (ulong term in (ulong[])[0, 2])
         {
             node.Refusal("propose", term, "").ShouldBe(RaftStatus.NotLeader);
-            node.Refusal("propose_multi", term, Entries(new Entry(default))).ShouldBe(RaftStatus.NotLeader);
+            node.Refusal("propose_multi", term, Entries(new Entry(default)))
+                .ShouldBe(RaftStatus.NotLeader);
         }
 
         node.State.Role.ShouldBe(RaftState.Leader);
@@ -90,7 +95,8 @@ public class RaftNodeTestsLeadership
         node.Call("switch_to_leader");
         node.State.Term.ShouldBe(2UL);
         node.Refusal("propose", 1, "").ShouldBe(RaftStatus.NotLeader);
-        node.Refusal("propose_multi", 1, Entries(new Entry(default))).ShouldBe(RaftStatus.NotLeader);
+        node.Refusal("propose_multi", 1, Entries(new Entry(default)))
+            .ShouldBe(RaftStatus.NotLeader);
         node.Call("propose", 2, "");
         node.Call("forward_proposal", "");
     }
@@ -132,7 +138,8 @@ public class RaftNodeTestsLeadership
         using DetachedNode node = Open();
         node.State.Term.ShouldBe(0UL);
         node.Refusal("propose", 0, "").ShouldBe(RaftStatus.NotLeader);
-        node.Refusal("propose_multi", 0, Entries(new Entry(default))).ShouldBe(RaftStatus.NotLeader);
+        node.Refusal("propose_multi", 0, Entries(new Entry(default)))
+            .ShouldBe(RaftStatus.NotLeader);
 
         node.Call("switch_to_candidate");
         node.Call("switch_to_leader");
@@ -153,7 +160,8 @@ public class RaftNodeTestsLeadership
             node.Refusal("propose", 1, "").ShouldBe(RaftStatus.NotLeader);
             node.State.Role.ShouldBe(RaftState.Follower);
             node.Set("state", (int)RaftState.Leader);
-            node.Refusal("propose_multi", 1, Entries(new Entry(default))).ShouldBe(RaftStatus.NotLeader);
+            node.Refusal("propose_multi", 1, Entries(new Entry(default)))
+                .ShouldBe(RaftStatus.NotLeader);
             node.State.Role.ShouldBe(RaftState.Follower);
         }
     }

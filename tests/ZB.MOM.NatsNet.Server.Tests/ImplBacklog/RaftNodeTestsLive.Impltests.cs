@@ -80,10 +80,12 @@ public class RaftNodeTestsLive
         Member<Adder> leader = group.WaitOnLeader();
         old.Node.Term().ShouldBe(2UL);
 
-        group.Inject(group.AppendEntrySubject, DetachedNode.Ae(leader.Id, 1, 0, 0, 0).Encode(), Inbox);
+        group.Inject(
+            group.AppendEntrySubject, DetachedNode.Ae(leader.Id, 1, 0, 0, 0).Encode(), Inbox);
 
         RaftMessage[] heard = [];
-        group.Until(() => (heard = answers.Take()).Length > 0, "an answer to the old leader", OneSecond);
+        group.Until(
+            () => (heard = answers.Take()).Length > 0, "an answer to the old leader", OneSecond);
         heard.ShouldAllBe(message => !AppendEntryResponse.Decode(message.Payload).Success);
         group.Advance(TimeSpan.FromSeconds(2));
         catchups.Take().ShouldBeEmpty();
@@ -142,7 +144,8 @@ public class RaftNodeTestsLive
         leader.Node.StepDown(chosen.Id);
 
         group.WaitOnLeader().Id.ShouldBe(chosen.Id);
-        IEnumerable<List<Entry>> sent = spy.Take().Select(message => AppendEntry.Decode(message.Payload).Entries);
+        IEnumerable<List<Entry>> sent = spy.Take()
+            .Select(message => AppendEntry.Decode(message.Payload).Entries);
         Entry transfer = sent.Single(entries => entries is [{ Type: EntryType.LeaderTransfer }])[0];
         Encoding.Latin1.GetString(transfer.Data.Span).ShouldBe(chosen.Id);
     }
@@ -154,7 +157,10 @@ public class RaftNodeTestsLive
     {
         using TestGroup<Adder> group = AdderGroup.Create(3, RaftLogKind.File);
         Member<Adder> leader = group.WaitOnLeader();
-        group.Until(() => leader.TakeLeadChange() is { IsLeader: true }, "the notice of leadership", OneSecond);
+        group.Until(
+            () => leader.TakeLeadChange() is { IsLeader: true },
+            "the notice of leadership",
+            OneSecond);
         Member<Adder> other = group.NonLeaders()[0];
         ulong term = leader.Node.Term();
         AppendEntry forged = HearAppendEntry(group);
@@ -168,7 +174,10 @@ public class RaftNodeTestsLive
 
         forged.Term = term;
         group.Inject(group.AppendEntrySubject, forged.Encode(), Inbox);
-        group.Until(() => leader.TakeLeadChange() is { IsLeader: false }, "the notice of its end", OneSecond);
+        group.Until(
+            () => leader.TakeLeadChange() is { IsLeader: false },
+            "the notice of its end",
+            OneSecond);
         NrgNodeState.Unmanaged status = TestGroup<Adder>.Status(leader);
         (status.term, status.vote != 0).ShouldBe((term, true));
     }
@@ -196,7 +205,8 @@ public class RaftNodeTestsLive
     {
         using TestGroup<Adder> group = AdderGroup.Create(3, RaftLogKind.File);
         Member<Adder> leader = group.WaitOnLeader();
-        group.Until(() => leader.TakeLeadChange() is { IsLeader: true }, "the notice of leadership");
+        group.Until(
+            () => leader.TakeLeadChange() is { IsLeader: true }, "the notice of leadership");
         IReadOnlyList<Member<Adder>> others = group.NonLeaders();
         using LoopbackTap spy = group.Tap(group.AppendEntrySubject);
         group.Freeze(others);
@@ -210,7 +220,8 @@ public class RaftNodeTestsLive
                     AppendEntry ae = AppendEntry.Decode(message.Payload);
                     if (ae.Entries.Count > 0)
                     {
-                        var refusal = new AppendEntryResponse(ae.Term + 1, ae.Commit, others[0].Id, Success: false);
+                        var refusal = new AppendEntryResponse(
+                            ae.Term + 1, ae.Commit, others[0].Id, Success: false);
                         group.Inject(message.Reply, refusal.Encode());
                     }
                 }
@@ -239,7 +250,8 @@ public class RaftNodeTestsLive
         group.Inject(group.ProposalSubject, Adder.Encode(123), Inbox);
 
         RaftMessage[] heard = [];
-        group.Until(() => (heard = answers.Take()).Length > 0, "an answer", TimeSpan.FromSeconds(5));
+        group.Until(
+            () => (heard = answers.Take()).Length > 0, "an answer", TimeSpan.FromSeconds(5));
         heard.ShouldHaveSingleItem().Payload.ShouldBeEmpty();
         group.WaitOnTotal(123);
     }
@@ -279,7 +291,10 @@ public class RaftNodeTestsLive
         (ulong before, _, _) = old.Node.Progress();
         group.Network.SetPartition(old.Id, 1);
         old.Propose(1000);
-        group.Until(() => old.Node.Progress().Index == before + 1, "the entry in the leader's log", OneSecond);
+        group.Until(
+            () => old.Node.Progress().Index == before + 1,
+            "the entry in the leader's log",
+            OneSecond);
         group.Stop(old);
         group.Network.Heal(old.Id);
         group.WaitOnLeader();
@@ -293,7 +308,7 @@ public class RaftNodeTestsLive
 
         group.Until(
             () => group.Members.Select(member => TestGroup<Adder>.Status(member))
-                .Select(status => (status.last_term, status.last_index, status.commit, status.bytes))
+                .Select(it => (it.last_term, it.last_index, it.commit, it.bytes))
                 .Distinct().Count() == 1,
             "logs that are equal",
             TimeSpan.FromSeconds(5));
@@ -314,7 +329,10 @@ public class RaftNodeTestsLive
         group.Stop(others[1]);
         (ulong before, _, _) = leader.Node.Progress();
         leader.Propose(10);
-        group.Until(() => leader.Node.Progress().Index != before, "the entry in the log", TimeSpan.FromSeconds(2));
+        group.Until(
+            () => leader.Node.Progress().Index != before,
+            "the entry in the log",
+            TimeSpan.FromSeconds(2));
         if (restartLeader)
         {
             group.Stop(leader);
@@ -355,7 +373,8 @@ public class RaftNodeTestsLive
     [Trait("Kind", "live")]
     public void TestNRGChainOfBlocksRunInLockstep()
     {
-        using var group = new TestGroup<ChainOfBlocks>(3, RaftLogKind.File, id => new ChainOfBlocks(id));
+        using var group =
+            new TestGroup<ChainOfBlocks>(3, RaftLogKind.File, id => new ChainOfBlocks(id));
         group.WaitOnLeader();
         var random = new Random(2698);
         for (int iteration = 1; iteration <= 50; iteration++)

@@ -66,7 +66,8 @@ public class RaftNodeTestsQuorum
         node.Call("step_down_core");
         ExpectOneUncommitted(node);
 
-        byte[] response = new AppendEntryResponse(Term: 1, Index: 1, "somePeer", Success: true).Encode();
+        byte[] response = new AppendEntryResponse(Term: 1, Index: 1, "somePeer", Success: true)
+            .Encode();
         node.Is("track_response", Vectors.Hex(response)).ShouldBeFalse();
         node.State.Commit.ShouldBe(0UL);
     }
@@ -107,7 +108,8 @@ public class RaftNodeTestsQuorum
         node.TakeAnswer("answers").ShouldBeNull();
 
         node.HoldSync(false);
-        (AppendEntryResponse Answer, string Reply) answer = node.TakeAnswer("answers").ShouldNotBeNull();
+        (AppendEntryResponse Answer, string Reply) answer =
+            node.TakeAnswer("answers").ShouldNotBeNull();
         answer.Answer.ShouldBe(new AppendEntryResponse(1, 1, Self, true));
 
         // The leader's own entry: the other's acknowledgement alone is no quorum of two.

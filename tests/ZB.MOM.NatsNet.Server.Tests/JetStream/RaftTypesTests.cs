@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using ZB.MOM.NatsNet.Server.Tests.Support;
@@ -12,7 +13,8 @@ public class RaftTypesTests
 {
     public static TheoryData<string> AppendEntries => Vectors.Names("append-entry.json");
 
-    public static TheoryData<string> AppendEntryResponses => Vectors.Names("append-entry-response.json");
+    public static TheoryData<string> AppendEntryResponses
+        => Vectors.Names("append-entry-response.json");
 
     public static TheoryData<string> VoteRequests => Vectors.Names("vote-request.json");
 
@@ -59,17 +61,32 @@ public class RaftTypesTests
     [RaftTheory]
     [MemberData(nameof(AppendEntryResponses))]
     public void AppendEntryResponse_OfTheGoldenVectors_IsTheServersBothWays(string name)
-        => BothWays("append-entry-response.json", name, Wire.AppendEntryResponse, "peer", "term", "index", "success");
+        => BothWays(
+            "append-entry-response.json",
+            name,
+            Wire.AppendEntryResponse,
+            "peer",
+            "term",
+            "index",
+            "success");
 
     [RaftTheory]
     [MemberData(nameof(VoteRequests))]
     public void VoteRequest_OfTheGoldenVectors_IsTheServersBothWays(string name)
-        => BothWays("vote-request.json", name, Wire.VoteRequest, "candidate", "term", "last_term", "last_index");
+        => BothWays(
+            "vote-request.json",
+            name,
+            Wire.VoteRequest,
+            "candidate",
+            "term",
+            "last_term",
+            "last_index");
 
     [RaftTheory]
     [MemberData(nameof(VoteResponses))]
     public void VoteResponse_OfTheGoldenVectors_IsTheServersBothWays(string name)
-        => BothWays("vote-response.json", name, Wire.VoteResponse, "peer", "term", "granted", "empty");
+        => BothWays(
+            "vote-response.json", name, Wire.VoteResponse, "peer", "term", "granted", "empty");
 
     [RaftTheory]
     [MemberData(nameof(PeerStates))]
@@ -98,7 +115,7 @@ public class RaftTypesTests
             string group = item.Text("group")!;
             byte[] message = item.Message();
 
-            // A case with a load_error is well-formed: what refuses it is the loader, not the codec.
+            // A case with a load_error is well-formed: the loader refuses it, not the codec.
             JsonObject fields = Pick(item, "last_term", "last_index", "peer_state_hex");
             fields["data_hex"] = Vectors.Hex(item.Data());
 
@@ -138,7 +155,8 @@ public class RaftTypesTests
     {
         foreach (JsonElement item in Vectors.Named("malformed.json", name))
         {
-            (RaftStatus status, JsonObject? read) = Wire.TryDecode(item.Text("decoder")!, item.Message());
+            (RaftStatus status, JsonObject? read) =
+                Wire.TryDecode(item.Text("decoder")!, item.Message());
 
             if (item.Flag("reference_panics"))
             {
@@ -172,7 +190,8 @@ public class RaftTypesTests
     public void Decode_OfAnUnknownMessage_IsNotFound()
         => Wire.TryDecode("no_such_message", []).Status.ShouldBe(RaftStatus.NotFound);
 
-    private static void BothWays(string file, string name, string message, string id, params string[] plain)
+    private static void BothWays(
+        string file, string name, string message, string id, params string[] plain)
     {
         foreach (JsonElement item in Vectors.Named(file, name))
         {
@@ -207,7 +226,7 @@ public class RaftTypesTests
         }
 
         IEnumerable<JsonNode?> peers = item.GetProperty("peers").EnumerateArray()
-            .Select(peer => (JsonNode?)Vectors.Hex(System.Text.Encoding.UTF8.GetBytes(peer.GetString()!)));
+            .Select(peer => (JsonNode?)Vectors.Hex(Encoding.UTF8.GetBytes(peer.GetString()!)));
         return [.. peers];
     }
 
@@ -218,10 +237,16 @@ public class RaftTypesTests
         foreach (JsonElement entry in item.GetProperty("entries").EnumerateArray())
         {
             string data = Vectors.Hex(entry.Data());
-            int count = entry.TryGetProperty("count", out JsonElement number) ? number.GetInt32() : 1;
+            int count = entry.TryGetProperty("count", out JsonElement number)
+                ? number.GetInt32()
+                : 1;
             for (int time = 0; time < (expand ? count : 1); time++)
             {
-                var made = new JsonObject { ["type"] = entry.GetProperty("type").GetInt32(), ["data_hex"] = data };
+                var made = new JsonObject
+                {
+                    ["type"] = entry.GetProperty("type").GetInt32(),
+                    ["data_hex"] = data,
+                };
                 if (!expand)
                 {
                     made["count"] = count;
@@ -242,11 +267,13 @@ public class RaftTypesTests
         "snapshot_corrupt" => RaftStatus.SnapshotCorrupt,
         "leader_len" => RaftStatus.LeaderLen,
         "too_many_entries" => RaftStatus.TooManyEntries,
-        _ => throw new ArgumentOutOfRangeException(nameof(error), error, "not an error of the vectors"),
+        _ => throw new ArgumentOutOfRangeException(
+            nameof(error), error, "not an error of the vectors"),
     };
 
     private static void JsonNodesEqual(JsonObject actual, JsonObject expected)
-        => JsonNode.DeepEquals(actual, expected).ShouldBeTrue($"{Short(actual)} is not {Short(expected)}");
+        => JsonNode.DeepEquals(actual, expected)
+            .ShouldBeTrue($"{Short(actual)} is not {Short(expected)}");
 
     private static string Short(JsonObject node)
     {

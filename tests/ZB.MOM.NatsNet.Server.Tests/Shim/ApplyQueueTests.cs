@@ -16,7 +16,8 @@ public class ApplyQueueTests
         Task<bool> wait = node.ApplyQ().WaitAsync(TestContext.Current.CancellationToken).AsTask();
         wait.IsCompleted.ShouldBeFalse();
 
-        node.ProposeMulti(node.Term(), [new Entry(new byte[] { 1, 2 }), new Entry(new byte[] { 3 })]);
+        node.ProposeMulti(
+            node.Term(), [new Entry(new byte[] { 1, 2 }), new Entry(new byte[] { 3 })]);
 
         (await wait.WaitAsync(Patience, TestContext.Current.CancellationToken)).ShouldBeTrue();
         using ApplyBatch batch = Taken(node);
@@ -72,14 +73,16 @@ public class ApplyQueueTests
 
         await cancel.CancelAsync();
 
-        OperationCanceledException ended = await Should.ThrowAsync<OperationCanceledException>(wait);
+        OperationCanceledException ended =
+            await Should.ThrowAsync<OperationCanceledException>(wait);
         ended.CancellationToken.ShouldBe(cancel.Token);
         node.Propose(node.Term(), new byte[1]);
         (await node.ApplyQ().WaitAsync(TestContext.Current.CancellationToken).AsTask()
             .WaitAsync(Patience, TestContext.Current.CancellationToken)).ShouldBeTrue();
         using ApplyBatch batch = Taken(node);
         batch.LastIndex.ShouldBe(2UL);
-        await Should.ThrowAsync<OperationCanceledException>(node.ApplyQ().WaitAsync(cancel.Token).AsTask());
+        await Should.ThrowAsync<OperationCanceledException>(
+            node.ApplyQ().WaitAsync(cancel.Token).AsTask());
     }
 
     [RaftFact]
@@ -167,7 +170,8 @@ public class ApplyQueueTests
     private static ApplyBatch Taken(Raft node)
     {
         ApplyBatch? batch = null;
-        SpinWait.SpinUntil(() => (batch = node.ApplyQ().TryTake()) is not null, Patience).ShouldBeTrue();
+        SpinWait.SpinUntil(() => (batch = node.ApplyQ().TryTake()) is not null, Patience)
+            .ShouldBeTrue();
         return batch!;
     }
 }

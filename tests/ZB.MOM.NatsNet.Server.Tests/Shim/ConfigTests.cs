@@ -16,7 +16,8 @@ public class ConfigTests
         using var folder = new TestFolder();
         var config = new RaftConfig { PeerId = id, Name = "TEST", StoreRoot = folder.Path };
 
-        Should.Throw<ArgumentException>(() => RaftRuntime.Bootstrap(config, [Ids.Self], allPeersKnown: true))
+        Should.Throw<ArgumentException>(
+            () => RaftRuntime.Bootstrap(config, [Ids.Self], allPeersKnown: true))
             .Message.ShouldContain("raft: illegal peer");
     }
 
@@ -32,7 +33,8 @@ public class ConfigTests
         using var folder = new TestFolder();
         var config = new RaftConfig { PeerId = Ids.Self, Name = name, StoreRoot = folder.Path };
 
-        Should.Throw<ArgumentException>(() => RaftRuntime.Bootstrap(config, [Ids.Self], allPeersKnown: true));
+        Should.Throw<ArgumentException>(
+            () => RaftRuntime.Bootstrap(config, [Ids.Self], allPeersKnown: true));
 
         Directory.GetFileSystemEntries(folder.Path).ShouldBeEmpty();
         Directory.Exists(Path.Combine(folder.Path, "..", "up")).ShouldBeFalse();
@@ -44,7 +46,8 @@ public class ConfigTests
         using var folder = new TestFolder();
         var config = new RaftConfig { PeerId = Ids.Self, Name = "TEST", StoreRoot = folder.Path };
 
-        Should.Throw<ArgumentException>(() => RaftRuntime.Bootstrap(config, [Ids.Self, "bad"], allPeersKnown: true));
+        Should.Throw<ArgumentException>(
+            () => RaftRuntime.Bootstrap(config, [Ids.Self, "bad"], allPeersKnown: true));
         Should.Throw<ArgumentOutOfRangeException>(
             () => RaftRuntime.Bootstrap(config, [], allPeersKnown: false, routes: -1));
 
@@ -55,7 +58,8 @@ public class ConfigTests
     [InlineData(0, false, 2)]
     [InlineData(3, false, 3)]
     [InlineData(3, true, 1)]
-    public void Bootstrap_WithoutAllPeersKnown_ExpectsWhatIsConfigured(int routes, bool allKnown, int expected)
+    public void Bootstrap_WithoutAllPeersKnown_ExpectsWhatIsConfigured(
+        int routes, bool allKnown, int expected)
     {
         using var folder = new TestFolder();
         var config = new RaftConfig { PeerId = Ids.Self, Name = "TEST", StoreRoot = folder.Path };
@@ -101,9 +105,11 @@ public class ConfigTests
     [RaftFact]
     public void ShippedTimings_AreAccepted()
     {
-        foreach (RaftTiming timing in (RaftTiming[])[new RaftTiming(), RaftTiming.Fast, TestTiming.Reference])
+        RaftTiming[] shipped = [new RaftTiming(), RaftTiming.Fast, TestTiming.Reference];
+        foreach (RaftTiming timing in shipped)
         {
-            using var runtime = new RaftRuntime(new RaftRuntimeOptions { Timing = timing, ManualClock = true });
+            using var runtime =
+                new RaftRuntime(new RaftRuntimeOptions { Timing = timing, ManualClock = true });
             runtime.SetTiming(timing);
         }
     }

@@ -39,7 +39,7 @@ public class ExceptionTests
                 or RaftStatus.StructTooSmall or RaftStatus.BufferTooSmall or RaftStatus.BadConfig
                 or RaftStatus.BadPeerId or RaftStatus.NoConfig => typeof(ArgumentException),
             RaftStatus.Unsupported => typeof(NotSupportedException),
-            RaftStatus.Faulted or RaftStatus.Panic or RaftStatus.Internal => typeof(RaftFaultedException),
+            RaftStatus.Faulted or RaftStatus.Panic => typeof(RaftFaultedException),
             >= RaftStatus.IO and < RaftStatus.Panic => typeof(RaftStorageException),
             _ => typeof(RaftException),
         });
@@ -70,14 +70,16 @@ public class ExceptionTests
         Refusal(() => leader.StepDown(Ids.S2, Ids.S3)).Status.ShouldBe(RaftStatus.TooManyPrefs);
         Refusal(() => leader.Campaign()).Status.ShouldBe(RaftStatus.AlreadyLeader);
         Refusal(() => leader.PauseApply()).Status.ShouldBe(RaftStatus.AlreadyLeader);
-        Refusal(() => leader.AdjustBootClusterSize(5)).Status.ShouldBe(RaftStatus.AdjustBootCluster);
+        Refusal(() => leader.AdjustBootClusterSize(5))
+            .Status.ShouldBe(RaftStatus.AdjustBootCluster);
         Should.Throw<ArgumentException>(() => leader.StepDown("short"));
 
         // The same outcome as a value, for the hot path.
         follower.TryPropose(term, new byte[1]).ShouldBe(RaftStatus.NotLeader);
         leader.TryPropose(term + 1, new byte[1]).ShouldBe(RaftStatus.NotLeader);
         leader.TryPropose(term, new byte[1]).ShouldBe(RaftStatus.Ok);
-        leader.TryProposeMulti(term, new byte[3], new uint[] { 1, 1 }).ShouldBe(RaftStatus.InvalidArgument);
+        leader.TryProposeMulti(term, new byte[3], new uint[] { 1, 1 })
+            .ShouldBe(RaftStatus.InvalidArgument);
     }
 
     [RaftFact]
@@ -88,9 +90,11 @@ public class ExceptionTests
         using var runtime = new RaftRuntime(new RaftRuntimeOptions { ManualClock = true });
         var config = new RaftConfig { PeerId = Ids.Self, Name = "TEST", StoreRoot = folder.Path };
 
-        RaftStorageException failure = Should.Throw<RaftStorageException>(() => runtime.Open(config, network));
+        RaftStorageException failure =
+            Should.Throw<RaftStorageException>(() => runtime.Open(config, network));
 
-        (failure.Status, failure.Group, failure.DataIsSafe).ShouldBe((RaftStatus.NoPeerState, "TEST", true));
+        (failure.Status, failure.Group, failure.DataIsSafe)
+            .ShouldBe((RaftStatus.NoPeerState, "TEST", true));
     }
 
     [RaftFact]

@@ -57,19 +57,25 @@ public class LeadChangeTests
         using TestGroup<Adder> group = AdderGroup.Create(1, RaftLogKind.Memory);
         Raft node = group.WaitOnLeader().Node;
 
-        (node.LeaderSince().HasValue, node.Leader(), node.Leaderless(), node.HadPreviousLeader(), node.GroupLeader())
-            .ShouldBe((true, true, false, true, Ids.Self));
+        Leadership().ShouldBe((true, true, false, true, Ids.Self));
 
         node.StepDown();
-        (node.LeaderSince().HasValue, node.Leader(), node.Leaderless(), node.HadPreviousLeader(), node.GroupLeader())
-            .ShouldBe((false, false, true, true, ""));
+        Leadership().ShouldBe((false, false, true, true, ""));
+
+        (bool Since, bool Leader, bool Leaderless, bool Had, string Id) Leadership() => (
+            node.LeaderSince().HasValue,
+            node.Leader(),
+            node.Leaderless(),
+            node.HadPreviousLeader(),
+            node.GroupLeader());
     }
 
     private static void LeadAgain(TestGroup<Adder> group, Raft node)
     {
         for (int step = 0; step < 1000 && !node.Leader(); step++)
         {
-            Native.NativeMethods.TestClockAdvance(group.Runtime.Handle, TimeSpan.FromMilliseconds(10))
+            Native.NativeMethods.TestClockAdvance(
+                group.Runtime.Handle, TimeSpan.FromMilliseconds(10))
                 .ShouldBe(RaftStatus.Ok);
             using ApplyBatch? batch = node.ApplyQ().TryTake();
             if (batch is { LastIndex: > 0 })

@@ -12,13 +12,15 @@ public class NotYetTests
         Raft node = group.WaitOnLeader().Node;
         (string Name, Action Call)[] missing =
         [
-            (nameof(Raft.ProposeAsync), () => _ = node.ProposeAsync(1, ReadOnlyMemory<byte>.Empty).AsTask()),
+            (nameof(Raft.ProposeAsync),
+                () => _ = node.ProposeAsync(1, ReadOnlyMemory<byte>.Empty).AsTask()),
             (nameof(Raft.ProposeAddPeer), () => node.ProposeAddPeer(Ids.S2)),
             (nameof(Raft.ProposeRemovePeer), () => node.ProposeRemovePeer(Ids.S2)),
             (nameof(Raft.EvictPeers), () => node.EvictPeers([Ids.S2])),
             (nameof(Raft.RescueQuorum), () => node.RescueQuorum(1)),
             (nameof(Raft.LoadLastSnapshot), () => node.LoadLastSnapshot()),
-            (nameof(Raft.InstallSnapshot), () => node.InstallSnapshot(ReadOnlyMemory<byte>.Empty, false)),
+            (nameof(Raft.InstallSnapshot),
+                () => node.InstallSnapshot(ReadOnlyMemory<byte>.Empty, false)),
             (nameof(Raft.CreateSnapshotCheckpoint), () => node.CreateSnapshotCheckpoint(false)),
             (nameof(Raft.SendSnapshot), () => node.SendSnapshot(ReadOnlyMemory<byte>.Empty)),
             (nameof(Raft.DrainAndReplaySnapshot), () => node.DrainAndReplaySnapshot()),

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Logging;
 using ZB.MOM.NatsNet.Server.Tests.Support;
@@ -12,7 +13,8 @@ public class RuntimeTests
     {
         using var folder = new TestFolder();
         using var network = new LoopbackNetwork();
-        var runtime = new RaftRuntime(new RaftRuntimeOptions { InlineContinuations = true, ManualClock = true });
+        var runtime = new RaftRuntime(
+            new RaftRuntimeOptions { InlineContinuations = true, ManualClock = true });
         var config = new RaftConfig { PeerId = Ids.Self, Name = "TEST", StoreRoot = folder.Path };
         RaftRuntime.Bootstrap(config, [Ids.Self], allPeersKnown: true);
         Raft node = runtime.Open(config, network);
@@ -68,7 +70,8 @@ public class RuntimeTests
         try
         {
             // On the machine's clock: the two have nothing in common but the network.
-            SpinWait.SpinUntil(() => nodes.Any(LeadsAfterApplying), TimeSpan.FromSeconds(20)).ShouldBeTrue();
+            SpinWait.SpinUntil(() => nodes.Any(LeadsAfterApplying), TimeSpan.FromSeconds(20))
+                .ShouldBeTrue();
             nodes.Select(node => node.Term()).Distinct().ShouldHaveSingleItem();
         }
         finally
@@ -78,7 +81,12 @@ public class RuntimeTests
 
         Raft Open(RaftRuntime runtime, string id)
         {
-            var config = new RaftConfig { PeerId = id, Name = "TEST", StoreRoot = Path.Combine(folder.Path, id) };
+            var config = new RaftConfig
+            {
+                PeerId = id,
+                Name = "TEST",
+                StoreRoot = Path.Combine(folder.Path, id),
+            };
             RaftRuntime.Bootstrap(config, [Ids.Self, Ids.S2], allPeersKnown: true);
             return runtime.Open(config, network);
         }
@@ -101,9 +109,11 @@ public class RuntimeTests
         using var log = new CapturedLog();
         using (var folder = new TestFolder())
         using (var network = new LoopbackNetwork())
-        using (var runtime = new RaftRuntime(new RaftRuntimeOptions { LoggerFactory = log, ManualClock = true }))
+        using (var runtime = new RaftRuntime(
+            new RaftRuntimeOptions { LoggerFactory = log, ManualClock = true }))
         {
-            var config = new RaftConfig { PeerId = Ids.Self, Name = "LOGGED", StoreRoot = folder.Path };
+            var config =
+                new RaftConfig { PeerId = Ids.Self, Name = "LOGGED", StoreRoot = folder.Path };
             RaftRuntime.Bootstrap(config, [Ids.Self], allPeersKnown: true);
             using Raft node = runtime.Open(config, network);
             node.CampaignImmediately();
@@ -118,7 +128,8 @@ public class RuntimeTests
 
         log.Lines.Select(line => line.Category).Distinct().ShouldBe(["ZB.MOM.NatsNet.Raft"]);
         log.Lines.ShouldContain(line => line.Text.StartsWith("started ", StringComparison.Ordinal));
-        log.Lines.ShouldContain(line => line.Text.StartsWith("[LOGGED, term ", StringComparison.Ordinal));
+        log.Lines.ShouldContain(
+            line => line.Text.StartsWith("[LOGGED, term ", StringComparison.Ordinal));
     }
 
     [RaftFact]
@@ -134,8 +145,10 @@ public class RuntimeTests
                 it.EnableMeasurementEvents(instrument);
             }
         };
-        listener.SetMeasurementEventCallback<long>((instrument, value, _, _) => Add(instrument.Name, value));
-        listener.SetMeasurementEventCallback<double>((instrument, value, _, _) => Add(instrument.Name, value));
+        listener.SetMeasurementEventCallback<long>(
+            (instrument, value, _, _) => Add(instrument.Name, value));
+        listener.SetMeasurementEventCallback<double>(
+            (instrument, value, _, _) => Add(instrument.Name, value));
         listener.Start();
         Member<Adder> member = group.WaitOnLeader();
         member.Propose(1);
@@ -164,7 +177,7 @@ public class RuntimeTests
     /// <summary>Keeps what is logged.</summary>
     private sealed class CapturedLog : ILoggerFactory
     {
-        private readonly System.Collections.Concurrent.ConcurrentQueue<(string Category, string Text)> _lines = new();
+        private readonly ConcurrentQueue<(string Category, string Text)> _lines = new();
 
         internal IReadOnlyCollection<(string Category, string Text)> Lines => _lines;
 
@@ -179,7 +192,7 @@ public class RuntimeTests
         }
 
         private sealed class Logger(
-            string category, System.Collections.Concurrent.ConcurrentQueue<(string Category, string Text)> lines)
+            string category, ConcurrentQueue<(string Category, string Text)> lines)
             : ILogger
         {
             public IDisposable? BeginScope<TState>(TState state)

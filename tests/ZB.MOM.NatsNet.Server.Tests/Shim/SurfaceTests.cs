@@ -10,30 +10,36 @@ public class SurfaceTests
     /// <summary>Every method of the reference's RaftNode interface that a host calls.</summary>
     private static readonly string[] OfTheReference =
     [
-        "Propose", "ProposeMulti", "ForwardProposal", "ProposeAddPeer", "ProposeRemovePeer", "EvictPeers",
-        "RescueQuorum", "InRescue", "AdjustClusterSize", "AdjustBootClusterSize", "ClusterSize", "QuorumNeeded",
-        "MembershipChangeInProgress", "PeerNames", "VotingPeerNames", "Peers", "LastHeardFromPeer",
-        "LoadLastSnapshot", "InstallSnapshot", "CreateSnapshotCheckpoint", "SendSnapshot", "NeedSnapshot",
-        "Applied", "Processed", "PauseApply", "ResumeApply", "DrainAndReplaySnapshot", "State", "Leader",
-        "LeaderSince", "Leaderless", "HadPreviousLeader", "Term", "GroupLeader", "Progress", "IsObserver",
+        "Propose", "ProposeMulti", "ForwardProposal", "ProposeAddPeer", "ProposeRemovePeer",
+        "EvictPeers", "RescueQuorum", "InRescue", "AdjustClusterSize", "AdjustBootClusterSize",
+        "ClusterSize", "QuorumNeeded", "MembershipChangeInProgress", "PeerNames", "VotingPeerNames",
+        "Peers", "LastHeardFromPeer", "LoadLastSnapshot", "InstallSnapshot",
+        "CreateSnapshotCheckpoint", "SendSnapshot", "NeedSnapshot", "Applied", "Processed",
+        "PauseApply", "ResumeApply", "DrainAndReplaySnapshot", "State", "Leader", "LeaderSince",
+        "Leaderless", "HadPreviousLeader", "Term", "GroupLeader", "Progress", "IsObserver",
         "IsDeleted", "GetWriteErr", "Size", "Quorum", "Current", "Healthy", "StepDown", "Campaign",
-        "CampaignImmediately", "SetObserver", "ApplyQ", "LeadChangeC", "QuitC", "ID", "Group", "Created", "Stop",
-        "WaitForStop", "Delete", "RecreateInternalSubs", "IsSystemAccount", "GetTrafficAccountName",
+        "CampaignImmediately", "SetObserver", "ApplyQ", "LeadChangeC", "QuitC", "ID", "Group",
+        "Created", "Stop", "WaitForStop", "Delete", "RecreateInternalSubs", "IsSystemAccount",
+        "GetTrafficAccountName",
     ];
 
     private static readonly Assembly TheShim = typeof(IRaftNode).Assembly;
 
     [RaftFact]
     public void IRaftNode_HasEveryMethodOfTheReference()
-        => OfTheReference.Except(typeof(IRaftNode).GetMethods().Select(method => method.Name)).ShouldBeEmpty();
+        => OfTheReference.Except(typeof(IRaftNode).GetMethods().Select(method => method.Name))
+            .ShouldBeEmpty();
 
     [RaftFact]
     public void NoType_LivesInANamespaceThatWouldHideTheClassRaft()
     {
-        // For code in ZB.MOM.NatsNet.Server a namespace ZB.MOM.NatsNet.Raft would win over the class.
+        // For code in ZB.MOM.NatsNet.Server a namespace ZB.MOM.NatsNet.Raft would win over the
+        // class.
         TheShim.GetTypes()
             .Where(type => type.Namespace is { } space
-                && (space == "ZB.MOM.NatsNet.Raft" || space.StartsWith("ZB.MOM.NatsNet.Raft.", StringComparison.Ordinal)))
+                && (
+                    space == "ZB.MOM.NatsNet.Raft"
+                        || space.StartsWith("ZB.MOM.NatsNet.Raft.", StringComparison.Ordinal)))
             .ShouldBeEmpty();
         TheShim.GetExportedTypes().Select(type => type.Namespace).Distinct()
             .ShouldBe(["ZB.MOM.NatsNet.Server"]);
@@ -47,7 +53,8 @@ public class SurfaceTests
     public void Interfaces_HaveNoMemberThatAMockCannotHave(Type type)
     {
         IEnumerable<Type> types = type.GetMethods()
-            .SelectMany(method => method.GetParameters().Select(parameter => parameter.ParameterType)
+            .SelectMany(
+                method => method.GetParameters().Select(parameter => parameter.ParameterType)
                 .Append(method.ReturnType));
 
         types.Where(used => used.IsByRefLike).ShouldBeEmpty();
@@ -69,7 +76,8 @@ public class SurfaceTests
         node.TryPropose(8, new byte[] { 1 }).ShouldBe(RaftStatus.Ok);
         node.Progress().ShouldBe((3UL, 2UL, 1UL));
         node.ApplyQ().Length.ShouldBe(4);
-        Should.Throw<RaftException>(() => node.StepDown(Ids.S2)).Status.ShouldBe(RaftStatus.NotLeader);
+        Should.Throw<RaftException>(() => node.StepDown(Ids.S2))
+            .Status.ShouldBe(RaftStatus.NotLeader);
         node.Applied(5);
         node.Received(1).Applied(5);
     }
@@ -77,7 +85,9 @@ public class SurfaceTests
     [RaftFact]
     public void Names_AreTheServers()
     {
-        ((RaftState[])[RaftState.Follower, RaftState.Leader, RaftState.Candidate, RaftState.Closed, (RaftState)9])
+        ((
+            RaftState[])[RaftState.Follower,
+                RaftState.Leader, RaftState.Candidate, RaftState.Closed, (RaftState)9])
             .Select(state => state.Name())
             .ShouldBe(["FOLLOWER", "LEADER", "CANDIDATE", "CLOSED", "UNKNOWN"]);
         EntryType.LeaderTransfer.Name().ShouldBe("LeaderTransfer");

@@ -10,7 +10,9 @@ internal interface IStateMachine
     void Restart();
 }
 
-/// <summary>The reference's adder: one signed sum, deltas as zig-zag variable-length integers.</summary>
+/// <summary>
+/// The reference's adder: one signed sum, deltas as zig-zag variable-length integers.
+/// </summary>
 internal sealed class Adder : IStateMachine
 {
     internal long Sum { get; private set; }

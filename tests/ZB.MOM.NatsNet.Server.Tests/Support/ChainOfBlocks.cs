@@ -25,7 +25,8 @@ internal sealed class ChainOfBlocks : IStateMachine
     /// <summary>Whether the replay at the start has ended.</summary>
     internal bool Ready { get; private set; }
 
-    internal string Hash => (~_crc).ToString("X8", System.Globalization.CultureInfo.InvariantCulture);
+    internal string Hash
+        => (~_crc).ToString("X8", System.Globalization.CultureInfo.InvariantCulture);
 
     /// <summary>The next block of this member, 1 to 10240 random bytes.</summary>
     internal byte[] NextBlock()
@@ -54,7 +55,8 @@ internal sealed class ChainOfBlocks : IStateMachine
                 case EntryType.Catchup:
                     break;
                 default:
-                    throw new InvalidOperationException($"a {entry.Type} entry in a chain of blocks");
+                    throw new InvalidOperationException(
+                        $"a {entry.Type} entry in a chain of blocks");
             }
         }
     }

@@ -35,10 +35,14 @@ internal sealed class DetachedNode : IDisposable
     }
 
     /// <summary>E: one Normal entry with a payload as long as the reference's sample.</summary>
-    internal static Entry E { get; } = new(Enumerable.Range(0, 41).Select(at => (byte)at).ToArray());
+    internal static Entry E { get; } =
+        new(Enumerable.Range(0, 41).Select(at => (byte)at).ToArray());
 
-    /// <summary>A single node, alone in its group, with a memory log unless the test is about files.</summary>
-    internal static DetachedNode Open(RaftLogKind log = RaftLogKind.Memory) => new(handMade: false, log);
+    /// <summary>
+    /// A single node, alone in its group, with a memory log unless the test is about files.
+    /// </summary>
+    internal static DetachedNode Open(RaftLogKind log = RaftLogKind.Memory)
+        => new(handMade: false, log);
 
     /// <summary>A node made by hand: without a log and without subscriptions.</summary>
     internal static DetachedNode HandMade() => new(handMade: true, RaftLogKind.Memory);
@@ -47,7 +51,9 @@ internal sealed class DetachedNode : IDisposable
     internal static Entry Transfer(string peer)
         => new(EntryType.LeaderTransfer, Encoding.Latin1.GetBytes(peer));
 
-    /// <summary>AE(leader term commit @pterm/pindex …); without entries it is a heartbeat.</summary>
+    /// <summary>
+    /// AE(leader term commit @pterm/pindex …); without entries it is a heartbeat.
+    /// </summary>
     internal static AppendEntry Ae(
         string leader, ulong term, ulong commit, ulong pterm, ulong pindex, params Entry[] entries)
         => new()
@@ -86,7 +92,9 @@ internal sealed class DetachedNode : IDisposable
     internal bool Is(string method, params JsonNode?[] arguments)
         => Call(method, arguments)!.GetValue<bool>();
 
-    /// <summary>Calls a method of the application that has to fail; yields the failure's status.</summary>
+    /// <summary>
+    /// Calls a method of the application that has to fail; yields the failure's status.
+    /// </summary>
     internal RaftStatus Refusal(string method, params JsonNode?[] arguments)
         => Should.Throw<RaftException>(() => Call(method, arguments)).Status;
 
@@ -104,7 +112,9 @@ internal sealed class DetachedNode : IDisposable
     /// <summary>Delivers an append entry as if it came on the group's subject.</summary>
     internal void Live(AppendEntry ae, string reply = "") => _node.DeliverLive(ae.Encode(), reply);
 
-    /// <summary>Delivers an append entry as if it came on the inbox of the running catch-up.</summary>
+    /// <summary>
+    /// Delivers an append entry as if it came on the inbox of the running catch-up.
+    /// </summary>
     internal void Cu(AppendEntry ae, string reply = "")
         => CuSaved(State.Catchup.ShouldNotBeNull("no catch-up runs").Sub, ae, reply);
 
@@ -116,8 +126,10 @@ internal sealed class DetachedNode : IDisposable
     internal void Replay(AppendEntry ae) => _node.DeliverReplay(ae.Encode());
 
     /// <summary>Delivers VR(term last=lastTerm/lastIndex candidate).</summary>
-    internal void Vr(ulong term, ulong lastTerm, ulong lastIndex, string candidate, string reply = "")
-        => _node.DeliverVoteRequest(new VoteRequest(term, lastTerm, lastIndex, candidate).Encode(), reply);
+    internal void Vr(
+        ulong term, ulong lastTerm, ulong lastIndex, string candidate, string reply = "")
+        => _node.DeliverVoteRequest(
+            new VoteRequest(term, lastTerm, lastIndex, candidate).Encode(), reply);
 
     /// <summary>Delivers VRESP(term peer granted empty).</summary>
     internal void Vresp(ulong term, string peer, bool granted, bool empty = false)
@@ -129,7 +141,9 @@ internal sealed class DetachedNode : IDisposable
 
     /// <summary>Lets a peer answer each vote request from now on.</summary>
     internal void AnswerVotesWith(string peer, bool granted, bool empty = false)
-        => Call("auto_answer", new JsonObject { ["peer"] = peer, ["granted"] = granted, ["empty"] = empty });
+        => Call(
+            "auto_answer",
+            new JsonObject { ["peer"] = peer, ["granted"] = granted, ["empty"] = empty });
 
     /// <summary>The leader of the log entry at an index, which must be there.</summary>
     internal string LeaderOfEntry(ulong index)
@@ -139,7 +153,9 @@ internal sealed class DetachedNode : IDisposable
     internal ulong TermOfEntry(ulong index)
         => Call("load_entry", index)!["term"]!.GetValue<ulong>();
 
-    /// <summary>The one answer that went to a subject since the last look; null for silence.</summary>
+    /// <summary>
+    /// The one answer that went to a subject since the last look; null for silence.
+    /// </summary>
     internal (AppendEntryResponse Answer, string Reply)? TakeAnswer(string subject)
     {
         IReadOnlyList<RaftMessage> answers = TakeSentTo(subject);

@@ -17,12 +17,15 @@ internal static class Ids
     internal const string N2 = "cnrtt3eg";
     internal const string N3 = "bkCGheKT";
 
-    private const string Alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    private const string Alphabet =
+        "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
     /// <summary>The reference's rule: eight bytes of the name's SHA-256, each modulo 62.</summary>
     internal static string OfServer(string name)
         => string.Concat(
-            SHA256.HashData(Encoding.UTF8.GetBytes(name)).Take(8).Select(@byte => Alphabet[@byte % 62]));
+            SHA256.HashData(Encoding.UTF8.GetBytes(name))
+                .Take(8)
+                .Select(@byte => Alphabet[@byte % 62]));
 
     /// <summary>The id of member <paramref name="number"/> (from 1) of a test group.</summary>
     internal static string OfMember(int number) => OfServer($"S-{number}");

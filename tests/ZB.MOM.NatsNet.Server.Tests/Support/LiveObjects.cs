@@ -21,7 +21,9 @@ internal static class LiveObjects
         ("detached nodes", NrgConstants.NRG_TEST_OBJECT_TEST_NODE),
     ];
 
-    /// <summary>What the process holds outside of runtimes. Only without other tests beside.</summary>
+    /// <summary>
+    /// What the process holds outside of runtimes. Only without other tests beside.
+    /// </summary>
     internal static IReadOnlyDictionary<string, ulong> OfProcess() => Count(OfTheProcess, null);
 
     /// <summary>Waits until a runtime holds nothing; one that is gone holds nothing.</summary>
@@ -52,6 +54,8 @@ internal static class LiveObjects
         held.ShouldBeEmpty();
     }
 
-    private static Dictionary<string, ulong> Count((string Name, uint Kind)[] kinds, RuntimeHandle? runtime)
-        => kinds.ToDictionary(kind => kind.Name, kind => NativeMethods.TestLiveObjects(kind.Kind, runtime));
+    private static Dictionary<string, ulong> Count(
+        (string Name, uint Kind)[] kinds, RuntimeHandle? runtime)
+        => kinds.ToDictionary(
+            kind => kind.Name, kind => NativeMethods.TestLiveObjects(kind.Kind, runtime));
 }

@@ -86,7 +86,9 @@ internal sealed record PeerRecord(ulong Ts, ulong Li);
 internal sealed record CatchupState(
     ulong Sub, ulong Cterm, ulong Cindex, ulong Pterm, ulong Pindex, ulong Active, bool Signal);
 
-/// <summary>An appended, uncommitted change of the membership; a removal keeps the old record.</summary>
+/// <summary>
+/// An appended, uncommitted change of the membership; a removal keeps the old record.
+/// </summary>
 internal sealed record MembershipChangeState(ulong Index, string Peer, PeerRecord? Prev);
 
 /// <summary>What the log holds.</summary>

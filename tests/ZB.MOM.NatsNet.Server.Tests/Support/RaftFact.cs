@@ -2,12 +2,15 @@ using System.Runtime.CompilerServices;
 
 namespace ZB.MOM.NatsNet.Server.Tests.Support;
 
-/// <summary>A fact with a time limit: a test that hangs in a native call fails by its name.</summary>
+/// <summary>
+/// A fact with a time limit: a test that hangs in a native call fails by its name.
+/// </summary>
 [AttributeUsage(AttributeTargets.Method)]
 public sealed class RaftFactAttribute : FactAttribute
 {
     public RaftFactAttribute(
-        [CallerFilePath] string? sourceFilePath = null, [CallerLineNumber] int sourceLineNumber = -1)
+        [CallerFilePath] string? sourceFilePath = null,
+        [CallerLineNumber] int sourceLineNumber = -1)
         : base(sourceFilePath, sourceLineNumber) => Timeout = Limits.Alone;
 
     /// <summary>Whether the test runs a live group, which may take longer.</summary>
@@ -30,7 +33,8 @@ public sealed class RaftFactAttribute : FactAttribute
 public sealed class RaftTheoryAttribute : TheoryAttribute
 {
     public RaftTheoryAttribute(
-        [CallerFilePath] string? sourceFilePath = null, [CallerLineNumber] int sourceLineNumber = -1)
+        [CallerFilePath] string? sourceFilePath = null,
+        [CallerLineNumber] int sourceLineNumber = -1)
         : base(sourceFilePath, sourceLineNumber) => Timeout = Limits.Alone;
 
     /// <inheritdoc cref="RaftFactAttribute.Live"/>

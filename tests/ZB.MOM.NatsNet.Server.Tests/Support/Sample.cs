@@ -34,7 +34,9 @@ internal sealed class Sample : IDisposable
         => Start(Program, arguments, new Dictionary<string, string>());
 
     internal static Sample Start(
-        string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string> environment)
+        string program,
+        IEnumerable<string> arguments,
+        IReadOnlyDictionary<string, string> environment)
     {
         var start = new ProcessStartInfo("dotnet")
         {
@@ -55,7 +57,8 @@ internal sealed class Sample : IDisposable
             start.Environment[name] = value;
         }
 
-        return new Sample(Process.Start(start) ?? throw new InvalidOperationException("no process was started"));
+        return new Sample(
+            Process.Start(start) ?? throw new InvalidOperationException("no process was started"));
     }
 
     public void Dispose()
@@ -70,7 +73,9 @@ internal sealed class Sample : IDisposable
     /// </summary>
     internal int LastCommitted => Last(Committed);
 
-    /// <summary>How many lines it found from an earlier run; 0 when it found none or did not look.</summary>
+    /// <summary>
+    /// How many lines it found from an earlier run; 0 when it found none or did not look.
+    /// </summary>
     internal int Found => Last(Recovered);
 
     internal bool HasEnded => _process.HasExited;
@@ -90,7 +95,9 @@ internal sealed class Sample : IDisposable
         End();
     }
 
-    /// <summary>Waits for its end; yields its exit code and what it wrote to standard error.</summary>
+    /// <summary>
+    /// Waits for its end; yields its exit code and what it wrote to standard error.
+    /// </summary>
     internal (int Code, string Errors) End()
     {
         _process.WaitForExit();

@@ -20,7 +20,9 @@ internal sealed class Member<TState>(RaftConfig config, TState state, Raft node)
     /// <summary>A frozen node answers nothing, not even what it knows.</summary>
     internal bool Frozen { get; set; }
 
-    /// <summary>The newest unread notice of leadership, as the reference's channel of one holds it.</summary>
+    /// <summary>
+    /// The newest unread notice of leadership, as the reference's channel of one holds it.
+    /// </summary>
     internal LeadChange? LeadChange { get; set; }
 
     internal LeadChange? TakeLeadChange()
@@ -46,7 +48,11 @@ internal sealed class TestGroup<TState> : IDisposable
     private readonly List<Member<TState>> _members = [];
 
     internal TestGroup(
-        int size, RaftLogKind log, Func<string, TState> state, string name = "TEST", RaftTiming? timing = null)
+        int size,
+        RaftLogKind log,
+        Func<string, TState> state,
+        string name = "TEST",
+        RaftTiming? timing = null)
     {
         Name = name;
         _runtime = new RaftRuntime(new RaftRuntimeOptions
@@ -200,12 +206,14 @@ internal sealed class TestGroup<TState> : IDisposable
     /// <summary>The node's whole status, as monitoring sees it.</summary>
     internal static NrgNodeState.Unmanaged Status(Member<TState> member)
     {
-        NativeMethods.NodeStatus(member.Node.Handle, out NrgNodeState.Unmanaged status).ShouldBe(RaftStatus.Ok);
+        NativeMethods.NodeStatus(member.Node.Handle, out NrgNodeState.Unmanaged status)
+            .ShouldBe(RaftStatus.Ok);
         return status;
     }
 
     private void MoveTime()
-        => ThrowHelper.Check(NativeMethods.TestClockAdvance(_runtime.Handle, Step), nameof(Advance));
+        => ThrowHelper.Check(
+            NativeMethods.TestClockAdvance(_runtime.Handle, Step), nameof(Advance));
 
     /// <summary>Applies whatever is committed, and reads the lead changes.</summary>
     private void Drain()
@@ -249,7 +257,9 @@ internal static class AdderGroup
         int size, RaftLogKind log, string name = "TEST", RaftTiming? timing = null)
         => new(size, log, _ => new Adder(), name, timing);
 
-    /// <summary>Proposes a delta on any member: the leader takes it, another one forwards it.</summary>
+    /// <summary>
+    /// Proposes a delta on any member: the leader takes it, another one forwards it.
+    /// </summary>
     internal static void Propose(this Member<Adder> member, long delta)
         => member.Node.ForwardProposal(Adder.Encode(delta));
 

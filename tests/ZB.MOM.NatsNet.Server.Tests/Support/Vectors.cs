@@ -41,22 +41,29 @@ internal static class Vectors
     internal static string? Text(this JsonElement item, string field)
         => item.TryGetProperty(field, out JsonElement found) ? found.GetString() : null;
 
-    /// <summary>The whole message or file of a case: <c>hex</c> or, when long, <c>hex_parts</c>.</summary>
+    /// <summary>
+    /// The whole message or file of a case: <c>hex</c> or, when long, <c>hex_parts</c>.
+    /// </summary>
     internal static byte[] Message(this JsonElement item)
         => item.Bytes("hex", "hex_parts", "len", "sha256");
 
-    /// <summary>The data of an entry or of a snapshot: <c>data_hex</c> or <c>data_parts</c>.</summary>
+    /// <summary>
+    /// The data of an entry or of a snapshot: <c>data_hex</c> or <c>data_parts</c>.
+    /// </summary>
     internal static byte[] Data(this JsonElement item)
         => item.Bytes("data_hex", "data_parts", "data_len", "data_sha256");
 
-    /// <summary>An id as the decoder yields it: its text or its hex, whatever the case gives.</summary>
+    /// <summary>
+    /// An id as the decoder yields it: its text or its hex, whatever the case gives.
+    /// </summary>
     internal static string DecodedIdHex(this JsonElement item, string name)
         => item.Text($"decoded_{name}_hex") ?? item.Text($"{name}_hex")
             ?? Hex(Encoding.UTF8.GetBytes(item.Text(name)!));
 
     internal static string Hex(ReadOnlySpan<byte> bytes) => Convert.ToHexStringLower(bytes);
 
-    private static byte[] Bytes(this JsonElement item, string hex, string parts, string length, string sum)
+    private static byte[] Bytes(
+        this JsonElement item, string hex, string parts, string length, string sum)
     {
         if (item.Text(hex) is { } text)
         {

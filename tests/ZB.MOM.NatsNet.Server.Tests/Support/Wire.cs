@@ -28,7 +28,11 @@ internal static class Wire
 
     internal static (RaftStatus Status, byte[] Bytes) TryEncode(
         string name, JsonObject message, string group = "")
-        => Run(NrgConstants.NRG_TEST_CODEC_ENCODE, name, group, Encoding.UTF8.GetBytes(message.ToJsonString()));
+        => Run(
+            NrgConstants.NRG_TEST_CODEC_ENCODE,
+            name,
+            group,
+            Encoding.UTF8.GetBytes(message.ToJsonString()));
 
     /// <summary>The fields of a message that must be one.</summary>
     internal static JsonObject Decode(string name, ReadOnlySpan<byte> bytes, string group = "")
@@ -41,11 +45,14 @@ internal static class Wire
     internal static (RaftStatus Status, JsonObject? Message) TryDecode(
         string name, ReadOnlySpan<byte> bytes, string group = "")
     {
-        (RaftStatus status, byte[] json) = Run(NrgConstants.NRG_TEST_CODEC_DECODE, name, group, bytes);
+        (RaftStatus status, byte[] json) =
+            Run(NrgConstants.NRG_TEST_CODEC_DECODE, name, group, bytes);
         return (status, status == RaftStatus.Ok ? JsonNode.Parse(json)!.AsObject() : null);
     }
 
-    /// <summary>The same message with one spelling of ids: as hex, even if they came as text.</summary>
+    /// <summary>
+    /// The same message with one spelling of ids: as hex, even if they came as text.
+    /// </summary>
     internal static JsonObject Canonical(JsonObject message)
     {
         var canonical = new JsonObject();
@@ -53,7 +60,8 @@ internal static class Wire
         {
             if (IdFields.Contains(name))
             {
-                canonical[$"{name}_hex"] = Vectors.Hex(Encoding.UTF8.GetBytes(value!.GetValue<string>()));
+                canonical[$"{name}_hex"] =
+                    Vectors.Hex(Encoding.UTF8.GetBytes(value!.GetValue<string>()));
             }
             else
             {
@@ -68,7 +76,8 @@ internal static class Wire
         uint operation, string name, string group, ReadOnlySpan<byte> input)
     {
         byte[] output = new byte[4096];
-        RaftStatus status = NativeMethods.TestCodec(operation, name, group, input, output, out int needed);
+        RaftStatus status =
+            NativeMethods.TestCodec(operation, name, group, input, output, out int needed);
         if (status == RaftStatus.BufferTooSmall)
         {
             output = new byte[needed];
