@@ -149,7 +149,8 @@ impl Node {
             granted: false,
             empty: self.last_index == Index::ZERO,
         };
-        if request.term < self.term {
+        // No election is held in the term before the first.
+        if request.term < self.term || request.term == Term::ZERO {
             self.answer_vote(reply, response);
             return;
         }

@@ -505,3 +505,13 @@ fn vote_for_a_follower_is_not_even_queued() {
 
     assert!(!rig.node.wants_turn());
 }
+
+#[test]
+fn vote_is_not_given_in_the_term_before_the_first() {
+    let mut rig = Rig::new(&[SELF, N0, N1], MemoryLog::new());
+
+    rig.ask(0, (0, 0), N0);
+
+    assert_eq!(rig.outputs(), [Out::Vote(vote(0, SELF, false, true))]);
+    assert_eq!(rig.view().vote, None);
+}

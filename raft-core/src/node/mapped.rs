@@ -182,9 +182,13 @@ impl Node {
     }
 
     /// Lets the node be turned without the runner's first steps (server: `run` is not called, one
-    /// of its role functions is).
-    pub(crate) const fn begin_turns(&mut self) {
+    /// of its role functions is). The role's loop is entered anew.
+    pub(crate) fn begin_turns(&mut self) {
         self.started = true;
+        if self.entered == Some(Role::Leader) {
+            self.leave_leader_loop();
+        }
+        self.entered = None;
     }
 
     /// What only reads.

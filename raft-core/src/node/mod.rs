@@ -44,6 +44,8 @@ mod election_tests;
 #[cfg(test)]
 mod following_tests;
 #[cfg(test)]
+mod forged_tests;
+#[cfg(test)]
 mod leading_tests;
 #[cfg(test)]
 mod membership_tests;
