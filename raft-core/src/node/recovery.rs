@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::input::Origin;
 use super::output::{Outbox, SubscriptionKind, Subscriptions};
 use super::persist::Durability;
-use super::{Acks, ApplyQueue, Counters, FatalError, LogLevel, Node, Role, RunId, TimerTable};
+use super::{Acks, ApplyQueue, Counters, FatalError, Node, Role, RunId, TimerTable};
 use crate::config::Timing;
 use crate::rng::Rng;
 use crate::storage::{Log, WriteSeq};
