@@ -37,7 +37,15 @@ static async Task<int> RunAsync(Arguments arguments)
     }
     catch when (arguments.Data is null)
     {
-        await Console.Error.WriteLineAsync($"ThreeNodes: the replicas' files are kept in {root}");
+        if (Directory.EnumerateFileSystemEntries(root).Any())
+        {
+            await Console.Error.WriteLineAsync($"ThreeNodes: the files are kept in {root}");
+        }
+        else
+        {
+            Directory.Delete(root);
+        }
+
         throw;
     }
 
