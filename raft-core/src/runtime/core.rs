@@ -196,7 +196,6 @@ impl Core {
         }
         self.ready.shut_down();
         for node in running {
-            node.thaw();
             node.stop();
         }
         for link in &self.links {

@@ -12,7 +12,7 @@ use super::link::{Control, Inbox, Link};
 use super::logs::{LogLevel, LogRecord};
 use super::metrics::ShardCounted;
 use super::spin::Spin;
-use crate::node::{Output, SubscriptionId};
+use crate::node::{Output, SubscriptionId, signal};
 use crate::shard::{Delivery, Event, Shard, SlotId, SyncBatch};
 use crate::time::Instant;
 use crate::wire::Subject;
@@ -335,6 +335,14 @@ impl Drop for Driver {
     /// Also when the driver's own code panics: nobody may wait for an answer that never comes.
     fn drop(&mut self) {
         self.link.end();
+        for place in self.places.drain(..).flatten() {
+            let why = "the thread of its shard failed";
+            place.node.slot.fail(why);
+            self.core
+                .log(LogLevel::Error, format!("{}: {why}", place.node.group));
+            place.node.raise(signal::FAULT);
+            place.node.ended();
+        }
     }
 }
 

@@ -119,9 +119,11 @@ impl NodeInner {
         }
     }
 
+    /// Stops the node, frozen or not: a frozen one is closed before it thaws, so that it says
+    /// nothing more.
     pub(super) fn stop(&self) {
-        // A node that failed has left, or is about to.
-        let _ = self.command(Node::stop);
+        self.pass_on(self.slot.inspect(Node::stop));
+        self.thaw();
     }
 
     pub(super) fn thaw(&self) {

@@ -14,7 +14,7 @@ use super::logs::LogLevel;
 use super::metrics::add;
 use crate::config::SyncPolicy;
 use crate::shard::{SlotId, SyncBatch, lock};
-use crate::storage::GroupStore;
+use crate::storage::{GroupStore, StorageError};
 
 /// A way to a thread that carries out batches one after the other. The thread ends when this is
 /// dropped.
@@ -116,13 +116,16 @@ impl Worker {
         self.core.activity.leave();
     }
 
-    /// A log that cannot be synced refuses its next write, which closes its node.
+    /// A log that cannot be synced refuses its next write, which closes its node. One that was
+    /// closed meanwhile was synced then.
     fn sync_all(&mut self) {
         while let Some((_, store)) = self.unsynced.pop_first() {
             let outcome = lock(&store).sync(true);
-            if let Err(error) = outcome {
-                self.core
-                    .log(LogLevel::Error, format!("interval sync failed: {error}"));
+            match outcome {
+                Ok(()) | Err(StorageError::Closed) => {}
+                Err(error) => self
+                    .core
+                    .log(LogLevel::Error, format!("interval sync failed: {error}")),
             }
         }
     }

@@ -161,7 +161,8 @@ impl Runtime {
     }
 
     /// Opens a group's folder, replays its log and lets the node run. Blocks on the disk. At
-    /// return the node hears what is sent to it.
+    /// return the node hears what is sent to it. The folder is kept for this node, across runtimes
+    /// and processes, until the node has stopped.
     ///
     /// # Errors
     /// [`StartError`]; the folder is as it was then.
@@ -206,6 +207,7 @@ impl Runtime {
         };
         let node = NodeInner::new(core, link, slot, identity, transport);
         core.register(&node)?;
+        self.apply_settings(&node);
         let (in_place, placed) = sync_channel(1);
         let control = Control::Insert(Arc::clone(&node), in_place);
         add(&core.counted.groups, 1);
@@ -215,6 +217,23 @@ impl Runtime {
             return Err(StartError::ShutDown);
         }
         Ok(NodeHandle(node))
+    }
+
+    /// Brings a node up to what was set while it was starting: from its registration on, it hears
+    /// of changes like the others.
+    fn apply_settings(&self, node: &NodeInner) {
+        let (timing, routing_ready, peers_online) = {
+            let state = lock(&self.core.state);
+            let peers = state.peers_online.clone();
+            (state.timing, state.routing_ready, peers)
+        };
+        node.adjust(|node| {
+            node.set_timing(timing);
+            node.handle_routing(routing_ready);
+            for (peer, online) in peers_online {
+                node.handle_peer_online(peer, online);
+            }
+        });
     }
 
     fn build_slot(
@@ -232,14 +251,7 @@ impl Runtime {
             ..
         } = opened;
         let peer_state = peer_state.ok_or(StorageError::NoPeerState)?;
-        let (timing, routing_ready, peers_online) = {
-            let state = lock(&core.state);
-            (
-                state.timing,
-                state.routing_ready,
-                state.peers_online.clone(),
-            )
-        };
+        let timing = lock(&core.state).timing;
         let setup = NodeSetup {
             id: config.peer_id,
             group: config.group.clone(),
@@ -256,11 +268,7 @@ impl Runtime {
             peer_state,
             last_seq,
         };
-        let mut node = Node::recover(setup, core.clock.now())?;
-        node.handle_routing(routing_ready);
-        for (peer, online) in peers_online {
-            node.handle_peer_online(peer, online);
-        }
+        let node = Node::recover(setup, core.clock.now())?;
         Ok(Slot::new(node, store, config.store_root.as_path().into()))
     }
 

@@ -28,9 +28,12 @@ pub(crate) use slot::lock;
 pub use slot::{After, Faulted, PublishedCell, Slot, SlotId};
 pub use sync::{RootId, SyncBatch, SyncDone, SyncItem, SyncedItem};
 
-use crate::node::{Counters, Node, NodeLog, Output, Proposal, Role, SubscriptionId, signal};
+use crate::node::{
+    Counters, LogLevel, Node, NodeLog, Output, Proposal, Role, SubscriptionId, signal,
+};
 use crate::storage::{StorageError, WriteSeq};
 use crate::time::Instant;
+use crate::types::Index;
 use crate::wire::Subject;
 use deadlines::Deadlines;
 
@@ -356,6 +359,16 @@ impl Shard {
             return;
         };
         self.free.push(id.index);
+        // The folder is free for the next node from here on, whoever still holds this one.
+        if let Err(error) = lock(cell.slot.store()).close() {
+            let record = NodeLog {
+                level: LogLevel::Error,
+                term: cell.slot.published().term(),
+                index: Index::ZERO,
+                text: format!("could not close the store: {error}"),
+            };
+            self.out.events.push_back(Event::Log { slot: id, record });
+        }
         self.out.events.push_back(Event::Removed {
             slot: id,
             node: cell.slot,

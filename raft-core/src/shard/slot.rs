@@ -235,13 +235,15 @@ impl Slot {
             .map(|text| (*text).to_owned())
             .or_else(|| payload.downcast_ref::<String>().cloned())
             .unwrap_or_else(|| "panicked without a text".to_owned());
-        // The payload is foreign: its destructor may panic as well. What that says is worth
-        // nothing next to the first text, and it must not be dropped outside a guard either.
-        let dropped = catch_unwind(AssertUnwindSafe(|| drop(payload)));
-        std::mem::forget(dropped);
-        self.fault.get_or_init(|| text);
-        self.published.close();
+        drop_payload(payload);
+        self.fail(&text);
         Faulted
+    }
+
+    /// Shows the node as failed and closed from now on.
+    pub(crate) fn fail(&self, why: &str) {
+        self.fault.get_or_init(|| why.to_owned());
+        self.published.close();
     }
 
     pub(super) fn lock_node(&self) -> MutexGuard<'_, Node> {
@@ -364,6 +366,13 @@ fn put(cell: &AtomicU64, value: u64) {
     if cell.load(Ordering::Relaxed) != value {
         cell.store(value, Ordering::Release);
     }
+}
+
+/// Drops what a panic left. It is foreign: its destructor may panic as well. What that says is
+/// worth nothing next to the first text, and it must not be dropped outside a guard either.
+pub(super) fn drop_payload(payload: Box<dyn Any + Send>) {
+    let dropped = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+    std::mem::forget(dropped);
 }
 
 /// Locks a mutex whose holders never panic while it is inconsistent.

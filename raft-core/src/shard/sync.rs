@@ -1,8 +1,9 @@
 //! What a shard hands to the thread that may block: the gathered writes of one store root.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
-use super::slot::{SlotId, lock};
+use super::slot::{SlotId, drop_payload, lock};
 use crate::storage::{GroupStore, GroupWrites, StorageError, WriteSeq};
 
 /// Names a store root within one shard.
@@ -79,13 +80,13 @@ impl SyncBatch {
         } in self.items
         {
             let upto = writes.upto;
-            let error = lock(&store).write(writes).err().map(Arc::new);
+            let error = guarded(|| lock(&store).write(writes)).err().map(Arc::new);
             stores.push(store);
             items.push(SyncedItem { slot, upto, error });
         }
         for (store, item) in stores.iter().zip(&mut items) {
             if item.error.is_none() {
-                item.error = lock(store).sync(log).err().map(Arc::new);
+                item.error = guarded(|| lock(store).sync(log)).err().map(Arc::new);
             }
         }
         SyncDone {
@@ -93,4 +94,13 @@ impl SyncBatch {
             items,
         }
     }
+}
+
+/// A store whose code panics has failed like one whose disk did: its group hears of it, and the
+/// batch comes back for the others. The store itself refuses every later call.
+fn guarded(act: impl FnOnce() -> Result<(), StorageError>) -> Result<(), StorageError> {
+    catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|payload| {
+        drop_payload(payload);
+        Err(StorageError::Failed)
+    })
 }

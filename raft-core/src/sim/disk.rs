@@ -5,14 +5,14 @@
 //! and any of the lengths since; of each folder the changes up to some point. The choice is made
 //! by a seed, and the same calls with the same seed leave the same disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::rng::Rng;
 use crate::storage::disk::parent_of;
-use crate::storage::{Disk, DiskFile, OpenMode, PathKind};
+use crate::storage::{DirLock, Disk, DiskFile, OpenMode, PathKind};
 
 /// What a crash tears: the piece a disk writes as a whole.
 const SECTOR: usize = 512;
@@ -97,6 +97,8 @@ struct World {
     changes_left: Option<u64>,
     /// Raised by each restart: what was opened before is no longer open.
     boot: u64,
+    /// Folders that are kept for one user.
+    locked: BTreeSet<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -360,6 +362,7 @@ impl World {
         self.faults.clear();
         self.changes_left = None;
         self.boot += 1;
+        self.locked.clear();
     }
 }
 
@@ -530,6 +533,38 @@ impl Disk for SimDisk {
         world.enter(Op::SyncDir)?;
         world.dir(path)?.unsynced.clear();
         Ok(())
+    }
+
+    fn lock_dir(&self, path: &Path) -> io::Result<Box<dyn DirLock>> {
+        let mut world = self.lock();
+        world.enter(Op::Read)?;
+        world.dir(path)?;
+        if !world.locked.insert(path.into()) {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        Ok(Box::new(SimLock {
+            disk: self.clone(),
+            path: path.into(),
+            boot: world.boot,
+        }))
+    }
+}
+
+#[derive(Debug)]
+struct SimLock {
+    disk: SimDisk,
+    path: PathBuf,
+    boot: u64,
+}
+
+impl DirLock for SimLock {}
+
+impl Drop for SimLock {
+    fn drop(&mut self) {
+        let mut world = self.disk.lock();
+        if world.boot == self.boot {
+            world.locked.remove(&self.path);
+        }
     }
 }
 

@@ -89,7 +89,17 @@ pub trait Disk: Send + Sync + Debug {
     /// # Errors
     /// What the system says.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+
+    /// Keeps a folder for one user, in this process and others, until the result is dropped or
+    /// the process ends. Nothing is written for it.
+    ///
+    /// # Errors
+    /// `WouldBlock` while somebody else has it; else what the system says.
+    fn lock_dir(&self, dir: &Path) -> io::Result<Box<dyn DirLock>>;
 }
+
+/// A folder kept for one user; dropping it lets go.
+pub trait DirLock: Send + Sync + Debug {}
 
 /// An open file.
 pub trait DiskFile: Send + Sync + Debug {
@@ -228,7 +238,19 @@ impl Disk for RealDisk {
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         File::open(dir)?.sync_all()
     }
+
+    fn lock_dir(&self, dir: &Path) -> io::Result<Box<dyn DirLock>> {
+        let folder = File::open(dir)?;
+        folder.try_lock().map_err(io::Error::from)?;
+        Ok(Box::new(RealLock(folder)))
+    }
 }
+
+/// The open folder carries the lock.
+#[derive(Debug)]
+struct RealLock(#[expect(dead_code, reason = "held for its lock")] File);
+
+impl DirLock for RealLock {}
 
 #[derive(Debug)]
 struct RealFile(File);

@@ -85,6 +85,12 @@ pub enum StorageError {
     /// An earlier write or sync of the group failed, so nothing is known of its files any more.
     #[error("an earlier write failed, the group takes no more")]
     Failed,
+    /// Another node, here or in another process, has the folder open.
+    #[error("{path} is in use by another node or process; nothing was changed")]
+    InUse {
+        /// The group's folder.
+        path: PathBuf,
+    },
     /// The log was closed.
     #[error("store is closed")]
     Closed,

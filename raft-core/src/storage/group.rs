@@ -12,7 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::disk::{OpenMode, PathKind, create_dirs, parent_of};
+use super::disk::{DirLock, OpenMode, PathKind, create_dirs, parent_of};
 use super::file::{LogFile, LogWrite, LogWriter};
 use super::memory::MemoryLog;
 use super::small_file::{self, SmallFile, found};
@@ -77,8 +77,9 @@ pub struct OpenedGroup {
 ///
 /// # Errors
 /// [`StorageError::NoPeerState`] when there is no folder, [`StorageError::NotADirectory`],
-/// [`StorageError::CorruptPeers`], [`StorageError::Damaged`] and [`StorageError::Version`] of the
-/// log file, [`StorageError::CreateSnapshots`], [`StorageError::Io`].
+/// [`StorageError::InUse`] while somebody else has it open, [`StorageError::CorruptPeers`],
+/// [`StorageError::Damaged`] and [`StorageError::Version`] of the log file,
+/// [`StorageError::CreateSnapshots`], [`StorageError::Io`].
 pub fn open_group(disk: Arc<dyn Disk>, config: &StoreConfig) -> Result<OpenedGroup, StorageError> {
     let dir = config.dir.as_path();
     match disk.kind(dir).map_err(StorageError::io("open", dir))? {
@@ -86,6 +87,7 @@ pub fn open_group(disk: Arc<dyn Disk>, config: &StoreConfig) -> Result<OpenedGro
         Some(PathKind::File) => return Err(StorageError::NotADirectory),
         None => return Err(StorageError::NoPeerState),
     }
+    let lock = lock_group(&*disk, dir)?;
     let peers_content = small_file::read(&*disk, &dir.join(PEERS))?;
     let peer_state = peers_content.as_deref().map(decode_peers).transpose()?;
     let term_vote_content = small_file::read(&*disk, &dir.join(TERM_VOTE))?;
@@ -124,6 +126,7 @@ pub fn open_group(disk: Arc<dyn Disk>, config: &StoreConfig) -> Result<OpenedGro
         dir: dir.into(),
         log: log_writer,
         state: StoreState::Good,
+        lock: Some(lock),
         disk,
     };
     Ok(OpenedGroup {
@@ -141,12 +144,14 @@ pub fn open_group(disk: Arc<dyn Disk>, config: &StoreConfig) -> Result<OpenedGro
 ///
 /// # Errors
 /// [`StorageError::CreateDirectory`], [`StorageError::NotADirectory`],
-/// [`StorageError::NotWritable`], [`StorageError::Io`].
+/// [`StorageError::NotWritable`], [`StorageError::InUse`] while the group is open,
+/// [`StorageError::Io`].
 pub fn bootstrap(disk: &dyn Disk, dir: &Path, peers: &PeerState) -> Result<(), StorageError> {
     if disk.kind(dir).map_err(StorageError::io("open", dir))? == Some(PathKind::File) {
         return Err(StorageError::NotADirectory);
     }
     create_dirs(disk, dir).map_err(|source| StorageError::CreateDirectory { source })?;
+    let _lock = lock_group(disk, dir)?;
     probe(disk, &dir.join(PROBE)).map_err(|source| StorageError::NotWritable { source })?;
     let mut file = SmallFile::new(dir, PEERS, None);
     file.write(disk, peers.encode())?;
@@ -185,6 +190,18 @@ fn decode_term_vote(content: Option<&[u8]>) -> TermVote {
     } else {
         saved
     }
+}
+
+fn found_dir(disk: &dyn Disk, dir: &Path) -> bool {
+    matches!(disk.kind(dir), Ok(Some(PathKind::Dir)))
+}
+
+/// Two writers on one group would overwrite each other's records and votes.
+fn lock_group(disk: &dyn Disk, dir: &Path) -> Result<Box<dyn DirLock>, StorageError> {
+    disk.lock_dir(dir).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => StorageError::InUse { path: dir.into() },
+        _ => StorageError::io("lock", dir)(error),
+    })
 }
 
 fn decode_peers(content: &[u8]) -> Result<PeerState, StorageError> {
@@ -263,13 +280,15 @@ pub struct GroupStore {
     peers: SmallFile,
     log: Option<LogWriter>,
     state: StoreState,
+    /// Keeps others out while the group is open.
+    lock: Option<Box<dyn DirLock>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum StoreState {
     Good,
     Failed,
-    Deleted,
+    Closed,
 }
 
 impl GroupStore {
@@ -311,13 +330,32 @@ impl GroupStore {
         })
     }
 
-    /// Removes the group's folder, after an error too. Once begun, a crash leaves either the whole
+    /// Ends the use of the group: what was written is synced, the files are closed, and the folder
+    /// may be opened again, however long this value is kept. Does nothing the second time.
+    ///
+    /// # Errors
+    /// As [`GroupStore::write`], from the sync; the group is closed all the same.
+    pub fn close(&mut self) -> Result<(), StorageError> {
+        let synced = match self.state {
+            StoreState::Good => self.sync(true),
+            StoreState::Failed | StoreState::Closed => Ok(()),
+        };
+        self.state = StoreState::Closed;
+        self.log = None;
+        self.lock = None;
+        synced
+    }
+
+    /// Removes the group's folder, after an error or a close too. Once begun, a crash leaves either the whole
     /// group or a hidden folder that means nothing.
     ///
     /// # Errors
-    /// [`StorageError::Io`].
+    /// [`StorageError::Io`]; [`StorageError::InUse`] when it was closed and somebody opened it.
     pub fn delete(&mut self) -> Result<(), StorageError> {
-        self.state = StoreState::Deleted;
+        if self.lock.is_none() && found_dir(&*self.disk, &self.dir) {
+            self.lock = Some(lock_group(&*self.disk, &self.dir)?);
+        }
+        self.state = StoreState::Closed;
         self.log = None;
         let mut hidden = OsString::from(".");
         hidden.push(self.dir.file_name().unwrap_or_default());
@@ -327,7 +365,7 @@ impl GroupStore {
             .and_then(|_| found(self.disk.rename(&self.dir, &doomed)))
             .and_then(|_| self.disk.sync_dir(parent))
             .and_then(|()| found(self.disk.remove_dir_all(&doomed)))
-            .map(|_| ())
+            .map(|_| self.lock = None)
             .map_err(StorageError::io("delete", &self.dir))
     }
 
@@ -344,7 +382,7 @@ impl GroupStore {
         match self.state {
             StoreState::Good => {}
             StoreState::Failed => return Err(StorageError::Failed),
-            StoreState::Deleted => return Err(StorageError::Closed),
+            StoreState::Closed => return Err(StorageError::Closed),
         }
         // Set first, so that a panic on the way leaves it set.
         self.state = StoreState::Failed;
@@ -399,6 +437,29 @@ mod tests {
             read_term_vote(&RealDisk, &dir).unwrap(),
             TermVote::default()
         );
+    }
+
+    #[test]
+    fn open_group_is_refused_to_others_until_it_is_closed() {
+        let root = tempfile::tempdir().unwrap();
+        bootstrap(&RealDisk, root.path(), &peers(1)).unwrap();
+        let mut first = open(root.path(), LogKind::File).unwrap();
+
+        let second = open(root.path(), LogKind::File).err().unwrap();
+        let again = bootstrap(&RealDisk, root.path(), &peers(3)).unwrap_err();
+
+        assert!(matches!(second, StorageError::InUse { .. }), "{second}");
+        assert!(matches!(again, StorageError::InUse { .. }), "{again}");
+        assert_eq!(
+            read_peer_state(&RealDisk, root.path()).unwrap(),
+            Some(peers(1))
+        );
+
+        first.store.close().unwrap();
+
+        assert!(open(root.path(), LogKind::File).is_ok());
+        let late = first.store.write(GroupWrites::default()).unwrap_err();
+        assert!(matches!(late, StorageError::Closed), "{late}");
     }
 
     #[test]

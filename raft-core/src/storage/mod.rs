@@ -25,7 +25,7 @@ mod span;
 
 use bytes::Bytes;
 
-pub use disk::{Disk, DiskFile, OpenMode, PathKind, RealDisk};
+pub use disk::{DirLock, Disk, DiskFile, OpenMode, PathKind, RealDisk};
 pub use error::{LoadError, StorageError};
 pub use file::{FileLog, LogWrite};
 pub use group::{

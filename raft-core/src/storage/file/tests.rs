@@ -64,6 +64,7 @@ impl Group {
     }
 
     fn reopen(&mut self) {
+        self.opened.store.close().unwrap();
         self.opened = open_group(Arc::clone(&self.disk), &self.config).unwrap();
     }
 
@@ -236,7 +237,8 @@ fn small_entries_are_read_ahead_and_the_window_is_given_back_at_the_end() {
 
 #[test]
 fn a_later_format_is_refused_and_named() {
-    let group = Group::real();
+    let mut group = Group::real();
+    group.opened.store.close().unwrap();
     let file = group.disk.open(&group.log_path(), OpenMode::Write).unwrap();
     let header = FileHeader {
         key: GroupKey::of(&group.config.group),
