@@ -272,40 +272,6 @@ public class RaftNodeTestsCatchup
         node.State.Pindex.ShouldBe(2UL);
     }
 
-    [RaftFact]
-    [Trait("ID", "2636")]
-    [Trait("Kind", "white-box")]
-    public void TestNRGTermDoesntRollBackToPtermOnCatchup()
-    {
-        // The reference prepares three live nodes by hand; each of the followers does the same, so
-        // one node is enough here.
-        using DetachedNode node = Open();
-        node.Call("add_peer", N0);
-        node.Call("add_peer", N1);
-        for (ulong index = 0; index < 6; index++)
-        {
-            node.Live(Ae(N0, term: 1, commit: index, pterm: Math.Min(index, 1), pindex: index, E));
-        }
-
-        (node.State.Term, node.State.Pterm, node.State.Pindex).ShouldBe((1UL, 1UL, 6UL));
-        node.Vr(term: 2, lastTerm: 1, lastIndex: 6, N1);
-        node.State.Term.ShouldBe(2UL);
-        node.Call("truncate_wal", 1, 6);
-        (node.State.Term, node.State.Pterm, node.State.Pindex).ShouldBe((2UL, 1UL, 6UL));
-
-        node.TakeSent();
-        node.Live(Ae(N1, term: 2, commit: 5, pterm: 2, pindex: 7), Reply);
-
-        // A catch-up begins, answered with the log's term; the node's own does not go back to it.
-        (AppendEntryResponse Answer, string Reply) answer =
-            node.TakeAnswer(Reply).ShouldNotBeNull();
-        answer.Answer.ShouldBe(new AppendEntryResponse(1, 6, Self, false));
-        ExpectCatchup(node, from: (1, 6), to: (2, 7));
-        node.State.Term.ShouldBe(2UL);
-        node.Cu(Ae(N1, term: 1, commit: 5, pterm: 1, pindex: 6, E));
-        node.State.Term.ShouldBe(2UL);
-    }
-
     private static void ExpectLog(DetachedNode node, ulong length, string leaderOfLast)
     {
         (node.State.Wal.Msgs, node.State.Pindex).ShouldBe((length, length));

@@ -66,25 +66,6 @@ public class RaftNodeTestsElections
     }
 
     [RaftFact]
-    [Trait("ID", "2635")]
-    [Trait("Kind", "white-box")]
-    public void TestNRGCandidateDoesntRevertTermAfterOldAE()
-    {
-        // The reference does this to a follower of a live group; all that is asserted is about the
-        // one node, so it is driven by hand here.
-        using DetachedNode node = Open();
-        node.Live(Ae(N0, term: 4, commit: 0, pterm: 0, pindex: 0, E));
-        node.State.Term.ShouldBe(4UL);
-        node.Set("term", 9);
-
-        AppendEntry between = Ae(N0, term: 6, commit: 0, pterm: 4, pindex: 1);
-        node.Call("switch_to_candidate");
-        node.Replay(between);
-
-        node.State.Term.ShouldBe(10UL);
-    }
-
-    [RaftFact]
     [Trait("ID", "2690")]
     [Trait("Kind", "white-box")]
     public void TestNRGLostQuorum()
