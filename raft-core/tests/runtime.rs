@@ -523,3 +523,28 @@ fn node_that_panics_is_closed_and_reported_and_the_group_goes_on() {
     group.nodes.retain(|node| node.token() != leader.token());
     assert_ne!(group.elect().peer_id(), leader.peer_id());
 }
+
+/// Two writers on one log would overwrite each other's records.
+#[test]
+fn folder_belongs_to_one_node_across_runtimes_until_it_has_stopped() {
+    let folder = TempDir::new().unwrap();
+    let id = PeerId::from_server_name(NAMES[0]);
+    let config = NodeConfig::new(id, GroupName::new("TEST").unwrap(), folder.path());
+    Runtime::bootstrap(&config.store_dir(), &[id], true, 0, 0).unwrap();
+    let runtimes = [(); 2].map(|()| Runtime::open(manual()).unwrap());
+    let hub = Loopback::new();
+    let start = |at: usize| runtimes[at].start(config.clone(), Transport::Loopback(hub.clone()));
+    let first = start(0).unwrap();
+
+    let refused = start(1).unwrap_err();
+    let again = Runtime::bootstrap(&config.store_dir(), &[id], true, 0, 0).unwrap_err();
+
+    assert!(refused.to_string().contains("is in use"), "{refused}");
+    assert!(again.to_string().contains("is in use"), "{again}");
+
+    first.stop();
+    assert!(first.wait_stopped(Some(Duration::from_secs(10))));
+
+    // The handle of the stopped node is still there; the folder is free all the same.
+    assert!(start(1).is_ok());
+}
