@@ -812,7 +812,8 @@ int32_t nrg_node_stop(const nrg_node *node);
 // `node` is a live handle.
 int32_t nrg_node_delete(const nrg_node *node);
 
-// Releases the handle; accepts null. A node that still runs goes on. wait-free
+// Releases the handle; accepts null. A node that still runs goes on; with the last owner of one
+// that has stopped its files are closed. may block on disk
 //
 // The caller guarantees:
 // `node` is null, or comes from `nrg_node_open`, was not freed, and is not used by another call
@@ -863,7 +864,7 @@ int32_t nrg_node_forward_proposal(const nrg_node *node, const uint8_t *data_ptr,
 // At most `max_items` log indexes, or fewer when their data exceeds `max_bytes`; at least one when
 // there is any. The records of one index are never split over two batches. Every index above 0
 // must be reported with `nrg_node_processed`. The batch belongs to the caller, until
-// `nrg_batch_free`; null when the queue is empty. Works on a closed node too.
+// `nrg_batch_free`; null when the queue is empty. Works on a stopped node too.
 //
 // The caller guarantees:
 // `node` is a live handle; `batch_out` is valid for a write.
@@ -1046,7 +1047,8 @@ int32_t nrg_loopback_set_partition(const nrg_loopback *loopback,
                                    uint32_t partition);
 
 // Stops (`frozen` not 0) or resumes (0) the inputs, timers and commands of a node on this
-// network, as if its process were suspended. Its status stays readable. short lock
+// network, as if its process were suspended: whatever reads or commands it waits until it is
+// resumed, its status too. Proposing, stopping, deleting and freeing do not wait. short lock
 //
 // A node of another network: `NRG_STATUS_INVALID_ARGUMENT`.
 //

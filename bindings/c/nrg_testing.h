@@ -14,8 +14,11 @@
 // Kind of `nrg_test_inject_fault`: this very call panics, which poisons the node.
 #define NRG_TEST_FAULT_PANIC_IN_CALL 1
 
-// Kind of `nrg_test_inject_fault`: the node panics by itself, inside the engine.
+// Kind of `nrg_test_inject_fault`: the node panics by itself, inside the engine; the call is OK.
 #define NRG_TEST_FAULT_PANIC_IN_NODE 2
+
+// Kind of `nrg_test_inject_fault`: the node panics in the command of this call, inside the engine.
+#define NRG_TEST_FAULT_PANIC_IN_COMMAND 3
 
 // Flag of `nrg_test_node_open`: a hand-made node without a log.
 #define NRG_TEST_NODE_NO_LOG 1
@@ -102,8 +105,8 @@ extern "C" {
 // waits until messages, queues and disk are at rest. Reporting what was applied is the caller's
 // business. may block on disk
 //
-// Something that does not come to rest: `NRG_STATUS_BUSY`, the text says what. A runtime with the
-// machine's clock: `NRG_STATUS_UNSUPPORTED`.
+// Something that does not come to rest, or a runtime with the machine's clock: `NRG_STATUS_BUSY`,
+// the text says which.
 //
 // The caller guarantees:
 // `runtime` is a live handle.
@@ -279,7 +282,8 @@ int32_t nrg_test_node_dump(const nrg_test_node *node, nrg_batch **batch_out);
 // Changes fields of the node by a JSON merge patch, with the names of `nrg_test_node_dump`.
 // short lock
 //
-// A name that is unknown or only to be read: `NRG_STATUS_NOT_FOUND`.
+// An unknown name: `NRG_STATUS_NOT_FOUND`. A name that can only be read, or a value that does not
+// fit: `NRG_STATUS_INVALID_ARGUMENT`.
 //
 // The caller guarantees:
 // `node` is a live handle; `patch_ptr` is null or valid for reads of `patch_len` bytes.

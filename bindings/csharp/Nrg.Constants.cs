@@ -668,9 +668,14 @@ internal static class NrgConstants
     internal const uint NRG_TEST_FAULT_PANIC_IN_CALL = 1;
 
     /// <summary>
-    /// Kind of `nrg_test_inject_fault`: the node panics by itself, inside the engine.
+    /// Kind of `nrg_test_inject_fault`: the node panics by itself, inside the engine; the call is OK.
     /// </summary>
     internal const uint NRG_TEST_FAULT_PANIC_IN_NODE = 2;
+
+    /// <summary>
+    /// Kind of `nrg_test_inject_fault`: the node panics in the command of this call, inside the engine.
+    /// </summary>
+    internal const uint NRG_TEST_FAULT_PANIC_IN_COMMAND = 3;
 
     /// <summary>
     /// Flag of `nrg_test_node_open`: a hand-made node without a log.

@@ -175,7 +175,8 @@ internal static partial class Interop {
     internal static partial int nrg_batch_free(IntPtr batch);
 
     /// <summary>
-    /// Releases the handle; accepts null. A node that still runs goes on. wait-free
+    /// Releases the handle; accepts null. A node that still runs goes on; with the last owner of one
+    /// that has stopped its files are closed. may block on disk
     /// </summary>
     [LibraryImport(NativeLib, EntryPoint = "nrg_node_free")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -234,7 +235,8 @@ internal static partial class Interop {
 
     /// <summary>
     /// Stops (`frozen` not 0) or resumes (0) the inputs, timers and commands of a node on this
-    /// network, as if its process were suspended. Its status stays readable. short lock
+    /// network, as if its process were suspended: whatever reads or commands it waits until it is
+    /// resumed, its status too. Proposing, stopping, deleting and freeing do not wait. short lock
     ///
     /// A node of another network: `NRG_STATUS_INVALID_ARGUMENT`.
     /// </summary>
@@ -273,7 +275,7 @@ internal static partial class Interop {
     /// At most `max_items` log indexes, or fewer when their data exceeds `max_bytes`; at least one when
     /// there is any. The records of one index are never split over two batches. Every index above 0
     /// must be reported with `nrg_node_processed`. The batch belongs to the caller, until
-    /// `nrg_batch_free`; null when the queue is empty. Works on a closed node too.
+    /// `nrg_batch_free`; null when the queue is empty. Works on a stopped node too.
     /// </summary>
     [LibraryImport(NativeLib, EntryPoint = "nrg_node_apply_take")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

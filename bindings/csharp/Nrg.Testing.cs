@@ -76,7 +76,8 @@ internal static partial class Interop {
     /// Changes fields of the node by a JSON merge patch, with the names of `nrg_test_node_dump`.
     /// short lock
     ///
-    /// A name that is unknown or only to be read: `NRG_STATUS_NOT_FOUND`.
+    /// An unknown name: `NRG_STATUS_NOT_FOUND`. A name that can only be read, or a value that does not
+    /// fit: `NRG_STATUS_INVALID_ARGUMENT`.
     /// </summary>
     [LibraryImport(NativeLib, EntryPoint = "nrg_test_node_set")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -187,8 +188,8 @@ internal static partial class Interop {
     /// waits until messages, queues and disk are at rest. Reporting what was applied is the caller's
     /// business. may block on disk
     ///
-    /// Something that does not come to rest: `NRG_STATUS_BUSY`, the text says what. A runtime with the
-    /// machine's clock: `NRG_STATUS_UNSUPPORTED`.
+    /// Something that does not come to rest, or a runtime with the machine's clock: `NRG_STATUS_BUSY`,
+    /// the text says which.
     /// </summary>
     [LibraryImport(NativeLib, EntryPoint = "nrg_test_clock_advance")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -296,7 +297,8 @@ internal static partial class Interop {
     /// Changes fields of the node by a JSON merge patch, with the names of `nrg_test_node_dump`.
     /// short lock
     ///
-    /// A name that is unknown or only to be read: `NRG_STATUS_NOT_FOUND`.
+    /// An unknown name: `NRG_STATUS_NOT_FOUND`. A name that can only be read, or a value that does not
+    /// fit: `NRG_STATUS_INVALID_ARGUMENT`.
     /// </summary>
     [LibraryImport(NativeLib, EntryPoint = "nrg_test_node_set")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
