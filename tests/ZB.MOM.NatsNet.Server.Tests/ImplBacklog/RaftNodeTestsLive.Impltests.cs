@@ -308,6 +308,29 @@ public class RaftNodeTestsLive
         group.WaitOnTotal(diverged ? 11 : 0);
     }
 
+    [RaftFact(Live = true)]
+    [Trait("ID", "2652")]
+    [Trait("Kind", "live")]
+    public void TestNRGRecoverPindexPtermOnlyIfLogNotEmpty()
+    {
+        using TestGroup<Adder> group = AdderGroup.Create(3, RaftLogKind.File);
+        group.WaitOnLeader();
+        Member<Adder> emptied = group.Members[0];
+        group.Freeze([emptied]);
+        emptied.Node.Call("wal_truncate", 0);
+        group.Unfreeze([emptied]);
+        foreach (Member<Adder> member in group.Members)
+        {
+            group.Stop(member);
+        }
+
+        group.Restart(emptied);
+
+        // The term alone makes no position in the log.
+        NodeState state = emptied.Node.Inside();
+        (state.Term, state.Pterm, state.Pindex).ShouldBe((1UL, 0UL, 0UL));
+    }
+
     [RaftTheory(Live = true)]
     [InlineData(false)]
     [InlineData(true)]

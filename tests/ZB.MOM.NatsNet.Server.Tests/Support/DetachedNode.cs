@@ -12,11 +12,15 @@ namespace ZB.MOM.NatsNet.Server.Tests.Support;
 internal sealed class DetachedNode : IDisposable
 {
     private readonly TestFolder _folder = new();
-    private readonly DetachedRaft _node;
+    private readonly RaftConfig _config;
+    private readonly RaftTiming _timing;
+    private DetachedRaft _node;
 
-    private DetachedNode(bool handMade, RaftLogKind log)
+    private DetachedNode(
+        bool handMade, RaftLogKind log, RaftTiming timing, IReadOnlyList<string> peers)
     {
-        var config = new RaftConfig
+        _timing = timing;
+        _config = new RaftConfig
         {
             PeerId = Ids.Self,
             Name = "TEST",
@@ -25,13 +29,13 @@ internal sealed class DetachedNode : IDisposable
         };
         if (!handMade)
         {
-            RaftRuntime.Bootstrap(config, [Ids.Self], allPeersKnown: true);
+            RaftRuntime.Bootstrap(_config, peers, allPeersKnown: true);
         }
 
         uint flags = handMade
             ? NrgConstants.NRG_TEST_NODE_NO_LOG | NrgConstants.NRG_TEST_NODE_NO_TRANSPORT
             : 0;
-        _node = new DetachedRaft(config, TestTiming.Reference, flags);
+        _node = new DetachedRaft(_config, timing, flags);
     }
 
     /// <summary>E: one Normal entry with a payload as long as the reference's sample.</summary>
@@ -41,11 +45,15 @@ internal sealed class DetachedNode : IDisposable
     /// <summary>
     /// A single node, alone in its group, with a memory log unless the test is about files.
     /// </summary>
-    internal static DetachedNode Open(RaftLogKind log = RaftLogKind.Memory)
-        => new(handMade: false, log);
+    internal static DetachedNode Open(
+        RaftLogKind log = RaftLogKind.Memory,
+        RaftTiming? timing = null,
+        IReadOnlyList<string>? peers = null)
+        => new(handMade: false, log, timing ?? TestTiming.Reference, peers ?? [Ids.Self]);
 
     /// <summary>A node made by hand: without a log and without subscriptions.</summary>
-    internal static DetachedNode HandMade() => new(handMade: true, RaftLogKind.Memory);
+    internal static DetachedNode HandMade()
+        => new(handMade: true, RaftLogKind.Memory, TestTiming.Reference, []);
 
     /// <summary>XFER(peer): an entry that names the next leader.</summary>
     internal static Entry Transfer(string peer)
@@ -70,6 +78,14 @@ internal sealed class DetachedNode : IDisposable
     {
         _node.Dispose();
         _folder.Dispose();
+    }
+
+    /// <summary>Ends the node and opens it again from its files.</summary>
+    internal void Restart()
+    {
+        Call("stop");
+        _node.Dispose();
+        _node = new DetachedRaft(_config, _timing);
     }
 
     /// <summary>The whole state now.</summary>

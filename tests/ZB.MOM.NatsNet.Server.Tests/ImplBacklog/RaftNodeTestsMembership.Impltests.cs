@@ -1,0 +1,250 @@
+using System.Text;
+using System.Text.Json.Nodes;
+using ZB.MOM.NatsNet.Server.Tests.Support;
+using static ZB.MOM.NatsNet.Server.Tests.Support.DetachedNode;
+using static ZB.MOM.NatsNet.Server.Tests.Support.Ids;
+
+namespace ZB.MOM.NatsNet.Server.Tests.ImplBacklog;
+
+/// <summary>Members that come and go with the log of a leader, on a node driven by hand.</summary>
+public class RaftNodeTestsMembership
+{
+    [RaftFact]
+    [Trait("ID", "2712")]
+    [Trait("Kind", "white-box")]
+    public void TestNRGAppendEntryResurrectsLeader()
+    {
+        using DetachedNode node = Open();
+        node.Call("add_peer", S2);
+        (PeerCount(node), node.State.Csz).ShouldBe((2, 2));
+
+        node.Live(Ae(S2, term: 1, commit: 0, pterm: 0, pindex: 0, Remove(S2)));
+        node.Live(Ae(S2, term: 1, commit: 1, pterm: 1, pindex: 1));
+        (PeerCount(node), node.State.Csz).ShouldBe((1, 1));
+
+        // A word from the removed leader does not bring it back.
+        node.Live(Ae(S2, term: 1, commit: 1, pterm: 1, pindex: 1));
+        (PeerCount(node), node.State.Csz).ShouldBe((1, 1));
+    }
+
+    [RaftTheory]
+    [InlineData(false)]
+    [InlineData(true)]
+    [Trait("ID", "new")]
+    [Trait("Kind", "white-box")]
+    public void TestNRGTruncateWALRevertsUncommittedAddPeer(bool replay)
+    {
+        using DetachedNode node = Open();
+        node.Call("add_peer", N0);
+        AppendEntry[] entries =
+        [
+            Ae(N0, term: 1, commit: 0, pterm: 0, pindex: 0, E),
+            Ae(N0, term: 1, commit: 0, pterm: 1, pindex: 1, Add(N1)),
+        ];
+        foreach (AppendEntry ae in entries)
+        {
+            if (replay)
+            {
+                node.Replay(ae);
+            }
+            else
+            {
+                node.Live(ae);
+            }
+        }
+
+        NodeState added = node.State;
+        (added.Pindex, added.Csz, added.Qn).ShouldBe((2UL, 3, 2));
+        added.Peers.Keys.ShouldContain(N1);
+        added.MembChange.ShouldBe(new MembershipChangeState(2, N1, Prev: null));
+
+        node.Call("truncate_wal", 1, 1);
+
+        NodeState cut = node.State;
+        (cut.Pindex, cut.Csz, cut.Qn, cut.MembChange).ShouldBe((1UL, 2, 2, null));
+        cut.Peers.Keys.ShouldBe([N0, Self], ignoreOrder: true);
+    }
+
+    [RaftFact]
+    [Trait("ID", "new")]
+    [Trait("Kind", "white-box")]
+    public void TestNRGDontSwitchToCandidateWithInflightSelfMembershipChange()
+    {
+        using DetachedNode node = Open();
+        node.Call("add_peer", N0);
+        node.Call("add_peer", N1);
+        node.Live(Ae(N0, term: 1, commit: 0, pterm: 0, pindex: 0, E));
+        node.Live(Ae(N0, term: 1, commit: 1, pterm: 1, pindex: 1, Remove(Self)));
+        node.State.Peers.Keys.ShouldNotContain(Self);
+        MembershipChangeState change = node.State.MembChange.ShouldNotBeNull();
+        (change.Index, change.Peer).ShouldBe((2UL, Self));
+
+        // The campaign is refused, and the leader forgotten all the same.
+        node.Call("update_leader", N0);
+        node.Is("leaderless").ShouldBeFalse();
+        node.Call("applied", 1);
+        node.Call("switch_to_candidate");
+        (node.State.Role, node.Is("leaderless")).ShouldBe((RaftState.Follower, true));
+
+        node.Call("truncate_wal", 1, 1);
+        node.State.Peers.Keys.ShouldContain(Self);
+        node.State.MembChange.ShouldBeNull();
+        node.Call("switch_to_candidate");
+        node.State.Role.ShouldBe(RaftState.Candidate);
+    }
+
+    [RaftFact]
+    [Trait("ID", "new")]
+    [Trait("Kind", "white-box")]
+    public void TestNRGDontSwitchToCandidateAsManagedNodeOutsidePeerSet()
+    {
+        using DetachedNode node = Open();
+        node.Set("managed", true);
+        node.Call("process_peer_state", Members(1, N0));
+        node.State.Peers.Keys.ShouldNotContain(Self);
+        node.Call("switch_to_candidate");
+        node.State.Role.ShouldBe(RaftState.Follower);
+
+        node.Call("process_peer_state", Members(2, N0, Self));
+        node.State.Peers.Keys.ShouldContain(Self);
+        node.Call("switch_to_candidate");
+        node.State.Role.ShouldBe(RaftState.Candidate);
+
+        // Who is not managed may campaign from outside.
+        node.Call("switch_to_follower", "");
+        node.Set("managed", false);
+        node.Call("process_peer_state", Members(1, N0));
+        node.State.Peers.Keys.ShouldNotContain(Self);
+        node.Call("switch_to_candidate");
+        node.State.Role.ShouldBe(RaftState.Candidate);
+    }
+
+    [RaftFact]
+    [Trait("ID", "2651")]
+    [Trait("Kind", "white-box")]
+    public void TestNRGDontSwitchToCandidateWithMultipleInflightSnapshots()
+    {
+        using DetachedNode node = Open();
+        node.Live(Ae(N0, term: 1, commit: 0, pterm: 0, pindex: 0, Snapshot(node)));
+        Expect(pindex: 1, commit: 0);
+        node.Live(Ae(N0, term: 1, commit: 1, pterm: 1, pindex: 1, Snapshot(node)));
+        Expect(pindex: 2, commit: 1);
+        node.Live(Ae(N0, term: 1, commit: 2, pterm: 1, pindex: 2));
+        Expect(pindex: 2, commit: 2);
+
+        for (int applied = 1; applied <= 2; applied++)
+        {
+            node.Call("switch_to_candidate");
+            node.State.Role.ShouldBe(RaftState.Follower);
+            node.Call("applied", applied);
+        }
+
+        node.Call("switch_to_candidate");
+        node.State.Role.ShouldBe(RaftState.Candidate);
+
+        void Expect(ulong pindex, ulong commit)
+        {
+            NodeState state = node.State;
+            (state.Pindex, state.Commit, state.Applied).ShouldBe((pindex, commit, 0UL));
+        }
+    }
+
+    [RaftFact]
+    [Trait("ID", "2694")]
+    [Trait("Kind", "white-box")]
+    public void TestNRGQuorumAfterLeaderStepdown()
+    {
+        using DetachedNode node = Open(timing: new RaftTiming());
+        node.Call("add_peer", N0);
+        node.Call("add_peer", N1);
+        node.Call("switch_to_candidate");
+        node.Call("switch_to_leader");
+        node.Is("quorum").ShouldBeFalse();
+
+        foreach (string peer in (string[])[N0, N1])
+        {
+            node.Call("track_peer", peer);
+            node.Is("quorum").ShouldBeTrue();
+        }
+
+        node.State.Peers.Count.ShouldBe(3);
+        node.TakeSent();
+        node.Call("step_down");
+
+        // One of the two was asked to take over, and what a leader knew it still knows.
+        AppendEntry transfer = AppendEntry.Decode(
+            node.TakeSentTo(node.State.Asubj).ShouldHaveSingleItem().Payload);
+        transfer.Entries.ShouldHaveSingleItem().Type.ShouldBe(EntryType.LeaderTransfer);
+        node.Is("quorum").ShouldBeTrue();
+        Seen().ShouldBe((true, true));
+
+        // A follower keeps what it knew of its leader only.
+        node.Call("update_leader", N0);
+        node.State.Leader.ShouldBe(N0);
+        node.Is("quorum").ShouldBeTrue();
+        node.State.Peers.Count.ShouldBe(3);
+        Seen().ShouldBe((true, false));
+
+        (bool, bool) Seen()
+        {
+            IReadOnlyDictionary<string, PeerRecord> peers = node.State.Peers;
+            return (peers[N0].Ts != 0, peers[N1].Ts != 0);
+        }
+    }
+
+    [RaftTheory]
+    [InlineData(false)]
+    [InlineData(true)]
+    [Trait("ID", "2705")]
+    [Trait("Kind", "white-box")]
+    public void TestNRGIgnoreForwardedProposalIfNotCaughtUpLeader(bool caughtUp)
+    {
+        // The reference's leader loop runs in a second thread and in real time; here it is played
+        // for as long as a test says, before and after the proposal. The second case is its
+        // counterpart: a leader that has caught up takes the proposal.
+        using DetachedNode node = Open();
+        node.Call("add_peer", N1);
+        node.Call("add_peer", N2);
+        node.Set("term", 1);
+        node.Call("switch_to_leader");
+        Play();
+        node.Set("leaderState", caughtUp);
+        ulong before = node.State.Pindex;
+
+        node.Call("handle_forwarded_proposal", "", "reply");
+        Play();
+
+        node.State.Role.ShouldBe(RaftState.Leader);
+        node.State.Pindex.ShouldBe(caughtUp ? before + 1 : before);
+
+        void Play()
+            => node.Call("run_as_leader", (ulong)TimeSpan.FromMilliseconds(200).TotalNanoseconds);
+    }
+
+    private static int PeerCount(DetachedNode node) => node.Call("peers")!.AsArray().Count;
+
+    private static Entry Add(string peer)
+        => new(EntryType.AddPeer, Encoding.Latin1.GetBytes(peer));
+
+    private static Entry Remove(string peer)
+        => new(EntryType.RemovePeer, Encoding.Latin1.GetBytes(peer));
+
+    /// <summary>SNAP: a snapshot of nothing, and the members the node knows.</summary>
+    private static Entry[] Snapshot(DetachedNode node)
+    {
+        NodeState state = node.State;
+        var members = new PeerState
+        {
+            ClusterSize = (uint)state.Csz,
+            KnownPeers = [.. state.Peers.Keys],
+        };
+        return [new(EntryType.Snapshot, default), new(EntryType.PeerState, members.Encode())];
+    }
+
+    private static JsonObject Members(int size, params string[] peers)
+        => new()
+        {
+            ["peers"] = new JsonArray([.. peers.Select(peer => (JsonNode?)peer)]),
+            ["csz"] = size,
+        };
+}
