@@ -108,6 +108,7 @@ fn of_storage(error: &StorageError) -> i32 {
         StorageError::OutOfOrder { .. } => NRG_STATUS_ENTRY_STORE_FAILED,
         StorageError::TooLarge { .. } => NRG_STATUS_TOO_LARGE,
         StorageError::Failed => NRG_STATUS_WRITE_ERROR,
+        StorageError::InUse { .. } => NRG_STATUS_ALREADY_OPEN,
         StorageError::Closed => NRG_STATUS_CLOSED,
         _ => NRG_STATUS_INTERNAL,
     }
@@ -263,6 +264,13 @@ mod tests {
         let status = guard(|| Err(ProposeError::MembershipEntry.into()));
         assert_eq!(status, NRG_STATUS_INVALID_ARGUMENT);
         assert_eq!(last_error(), ProposeError::MembershipEntry.to_string());
+    }
+
+    #[test]
+    fn folder_of_another_node_is_open_already() {
+        let path = "G".into();
+        let failure = Failure::from(StartError::Storage(StorageError::InUse { path }));
+        assert_eq!(failure.status(), NRG_STATUS_ALREADY_OPEN);
     }
 
     #[test]

@@ -101,13 +101,6 @@ impl NrgNode {
         self.runtime.now()
     }
 
-    /// Stops the node, frozen or not.
-    fn stop(&self) {
-        // A frozen node would keep the command, and with it the caller, waiting.
-        self.core.unfreeze();
-        self.core.stop();
-    }
-
     /// Ends the node after a panic in a call: later calls are refused, the host gets an event.
     fn poison(&self, text: String) {
         if self.panicked.set(text).is_ok() {
@@ -115,7 +108,7 @@ impl NrgNode {
             if !self.core.wait_stopped(Some(Duration::ZERO)) {
                 self.poisoned.add(self.core.token());
             }
-            self.stop();
+            self.core.stop();
         }
     }
 }
@@ -259,7 +252,7 @@ pub unsafe extern "C" fn nrg_node_stop(node: *const NrgNode) -> i32 {
     // SAFETY: the caller's promise is this function's own.
     unsafe {
         on_any_node(node, |node| {
-            node.stop();
+            node.core.stop();
             Ok(())
         })
     }
@@ -273,12 +266,7 @@ pub unsafe extern "C" fn nrg_node_stop(node: *const NrgNode) -> i32 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nrg_node_delete(node: *const NrgNode) -> i32 {
     // SAFETY: the caller's promise is this function's own.
-    unsafe {
-        on_any_node(node, |node| {
-            node.core.unfreeze();
-            Ok(node.core.delete()?)
-        })
-    }
+    unsafe { on_any_node(node, |node| Ok(node.core.delete()?)) }
 }
 
 /// Releases the handle; accepts null. A node that still runs goes on; with the last owner of one
