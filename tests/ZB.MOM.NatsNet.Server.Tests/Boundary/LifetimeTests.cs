@@ -80,11 +80,7 @@ public class LifetimeTests : BoundaryTest
         {
             Member<Adder> member = group.WaitOnLeader();
             member.Propose(5);
-            group.Until(() => member.Node.Progress().Commit == 2, "the commit");
-            member.Propose(6);
-            group.Until(
-                () => member.Node.ApplyQ().Length > 0 || member.State.Sum == 11,
-                "the second entry");
+            group.WaitOnTotal(5);
             member.Propose(7);
             batch = TakeUnapplied(group, member);
             member.Node.Dispose();
