@@ -168,7 +168,7 @@ impl Run {
                 token: at as u64 + 1,
                 ..NodeConfig::new(*id, GroupName::new("BENCH").unwrap(), root)
             };
-            Runtime::bootstrap(&config.store_dir(), &ids, true, 0, 0).unwrap();
+            Runtime::bootstrap(&config, &ids, true, 0, 0).unwrap();
             runtime
                 .start(config, Transport::Loopback(hub.clone()))
                 .unwrap()

@@ -31,7 +31,7 @@ fn main() {
             token: at as u64 + 1,
             ..NodeConfig::new(ids[at], group, root)
         };
-        Runtime::bootstrap(&config.store_dir(), &ids, true, 0, 0).unwrap();
+        Runtime::bootstrap(&config, &ids, true, 0, 0).unwrap();
         runtime
             .start(config, Transport::Loopback(hub.clone()))
             .unwrap()

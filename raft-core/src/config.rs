@@ -8,31 +8,32 @@ use crate::types::{GroupName, PeerId};
 
 /// The timers and intervals of a runtime (behaviour.md section 2, the "variable" rows).
 ///
-/// The server keeps these as process-wide variables; here they belong to a runtime.
+/// The server keeps these as process-wide variables; here they belong to a runtime. Made by a
+/// [`TimingBuilder`], so values that exist fit together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
     /// Shortest election timeout; a quarter of it paces refused campaigns.
-    pub election_min: Duration,
+    pub(crate) election_min: Duration,
     /// Election timeouts are drawn below this.
-    pub election_max: Duration,
+    pub(crate) election_max: Duration,
     /// Shortest delay of a campaign that was asked for; half of it for an immediate one.
-    pub campaign_min: Duration,
+    pub(crate) campaign_min: Duration,
     /// Campaign delays are drawn below this.
-    pub campaign_max: Duration,
+    pub(crate) campaign_max: Duration,
     /// A leader that stored nothing for this long sends a heartbeat.
-    pub heartbeat: Duration,
+    pub(crate) heartbeat: Duration,
     /// A peer heard from within this counts as alive.
-    pub lost_quorum_interval: Duration,
+    pub(crate) lost_quorum_interval: Duration,
     /// How often a leader asks itself whether it still has a quorum.
-    pub lost_quorum_check: Duration,
+    pub(crate) lost_quorum_check: Duration,
     /// Least time between two lost-quorum notices of a candidate.
-    pub lost_quorum_signal: Duration,
+    pub(crate) lost_quorum_signal: Duration,
     /// The election timeout of a node that does not campaign.
-    pub observer_interval: Duration,
+    pub(crate) observer_interval: Duration,
     /// How long a removed peer is not added again by itself.
-    pub peer_remove_timeout: Duration,
+    pub(crate) peer_remove_timeout: Duration,
     /// How long a quorum rescue lasts.
-    pub rescue_timeout: Duration,
+    pub(crate) rescue_timeout: Duration,
 }
 
 impl Default for Timing {
@@ -68,15 +69,104 @@ impl Timing {
         }
     }
 
-    /// The same values, checked.
+    /// A builder that starts from the production values.
+    #[must_use]
+    pub fn builder() -> TimingBuilder {
+        TimingBuilder(Self::default())
+    }
+}
+
+/// Makes a [`Timing`], and checks it.
+#[derive(Clone, Copy, Debug)]
+pub struct TimingBuilder(Timing);
+
+impl TimingBuilder {
+    /// Shortest election timeout.
+    #[must_use]
+    pub const fn election_min(mut self, value: Duration) -> Self {
+        self.0.election_min = value;
+        self
+    }
+
+    /// Election timeouts are drawn below this.
+    #[must_use]
+    pub const fn election_max(mut self, value: Duration) -> Self {
+        self.0.election_max = value;
+        self
+    }
+
+    /// Shortest delay of a campaign that was asked for.
+    #[must_use]
+    pub const fn campaign_min(mut self, value: Duration) -> Self {
+        self.0.campaign_min = value;
+        self
+    }
+
+    /// Campaign delays are drawn below this.
+    #[must_use]
+    pub const fn campaign_max(mut self, value: Duration) -> Self {
+        self.0.campaign_max = value;
+        self
+    }
+
+    /// A leader that stored nothing for this long sends a heartbeat.
+    #[must_use]
+    pub const fn heartbeat(mut self, value: Duration) -> Self {
+        self.0.heartbeat = value;
+        self
+    }
+
+    /// A peer heard from within this counts as alive.
+    #[must_use]
+    pub const fn lost_quorum_interval(mut self, value: Duration) -> Self {
+        self.0.lost_quorum_interval = value;
+        self
+    }
+
+    /// How often a leader asks itself whether it still has a quorum.
+    #[must_use]
+    pub const fn lost_quorum_check(mut self, value: Duration) -> Self {
+        self.0.lost_quorum_check = value;
+        self
+    }
+
+    /// Least time between two lost-quorum notices of a candidate.
+    #[must_use]
+    pub const fn lost_quorum_signal(mut self, value: Duration) -> Self {
+        self.0.lost_quorum_signal = value;
+        self
+    }
+
+    /// The election timeout of a node that does not campaign.
+    #[must_use]
+    pub const fn observer_interval(mut self, value: Duration) -> Self {
+        self.0.observer_interval = value;
+        self
+    }
+
+    /// How long a removed peer is not added again by itself.
+    #[must_use]
+    pub const fn peer_remove_timeout(mut self, value: Duration) -> Self {
+        self.0.peer_remove_timeout = value;
+        self
+    }
+
+    /// How long a quorum rescue lasts.
+    #[must_use]
+    pub const fn rescue_timeout(mut self, value: Duration) -> Self {
+        self.0.rescue_timeout = value;
+        self
+    }
+
+    /// The values, checked.
     ///
     /// # Errors
-    /// [`ConfigError`] for an empty range, a zero interval, or a heartbeat that cannot keep
-    /// followers from campaigning.
-    pub fn validated(self) -> Result<Self, ConfigError> {
+    /// [`ConfigError`] for an empty range or a zero interval.
+    pub fn build(self) -> Result<Timing, ConfigError> {
+        let timing = self.0;
         let ranges = [
-            ("election", self.election_min, self.election_max),
-            ("campaign", self.campaign_min, self.campaign_max),
+            ("election", timing.election_min, timing.election_max),
+            ("campaign", timing.campaign_min, timing.campaign_max),
         ];
         for (what, min, max) in ranges {
             if min.is_zero() || min >= max {
@@ -84,20 +174,18 @@ impl Timing {
             }
         }
         let intervals = [
-            ("heartbeat", self.heartbeat),
-            ("lost quorum interval", self.lost_quorum_interval),
-            ("lost quorum check", self.lost_quorum_check),
-            ("lost quorum signal", self.lost_quorum_signal),
-            ("observer interval", self.observer_interval),
-            ("peer remove timeout", self.peer_remove_timeout),
-            ("rescue timeout", self.rescue_timeout),
+            ("heartbeat", timing.heartbeat),
+            ("lost quorum interval", timing.lost_quorum_interval),
+            ("lost quorum check", timing.lost_quorum_check),
+            ("lost quorum signal", timing.lost_quorum_signal),
+            ("observer interval", timing.observer_interval),
+            ("peer remove timeout", timing.peer_remove_timeout),
+            ("rescue timeout", timing.rescue_timeout),
         ];
-        for (what, interval) in intervals {
-            if interval.is_zero() {
-                return Err(ConfigError::Zero { what });
-            }
+        match intervals.iter().find(|(_, interval)| interval.is_zero()) {
+            Some((what, _)) => Err(ConfigError::Zero { what }),
+            None => Ok(timing),
         }
-        Ok(self)
     }
 }
 

@@ -17,7 +17,8 @@ use bytes::Bytes;
 use raft_core::config::{NodeConfig, SyncPolicy, Timing};
 use raft_core::node::{Committed, ProposeError, Role};
 use raft_core::runtime::{
-    ClockKind, Loopback, NodeHandle, Ready, Runtime, RuntimeConfig, StartError, Transport, ready,
+    ClockKind, Loopback, NodeHandle, Ready, Runtime, RuntimeConfig, RuntimeConfigBuilder,
+    StartError, Transport, ready,
 };
 use raft_core::storage::LogKind;
 use raft_core::types::{EntryType, GroupName, Index, PeerId, Term};
@@ -38,12 +39,12 @@ struct Group {
 
 impl Group {
     fn new(kind: LogKind, shards: usize) -> Self {
-        Self::with(kind, RuntimeConfig { shards, ..manual() })
+        Self::with(kind, manual().shards(shards))
     }
 
-    fn with(kind: LogKind, config: RuntimeConfig) -> Self {
+    fn with(kind: LogKind, config: RuntimeConfigBuilder) -> Self {
         let folders = TempDir::new().unwrap();
-        let runtime = Runtime::open(config).unwrap();
+        let runtime = Runtime::open(config.build().unwrap()).unwrap();
         let applied = BTreeMap::new();
         let mut group = Self {
             runtime,
@@ -58,8 +59,7 @@ impl Group {
             .map(|name| PeerId::from_server_name(name))
             .collect();
         for at in 0..NAMES.len() {
-            let dir = group.config(at).store_dir();
-            Runtime::bootstrap(&dir, &ids, true, 0, 0).unwrap();
+            Runtime::bootstrap(&group.config(at), &ids, true, 0, 0).unwrap();
             let node = group.start(at).unwrap();
             group.nodes.push(node);
         }
@@ -142,13 +142,11 @@ impl Group {
     }
 }
 
-fn manual() -> RuntimeConfig {
-    RuntimeConfig {
-        clock: ClockKind::Manual,
-        timing: Timing::reference_tests(),
-        seed: Some(7),
-        ..RuntimeConfig::default()
-    }
+fn manual() -> RuntimeConfigBuilder {
+    RuntimeConfig::builder()
+        .clock(ClockKind::Manual)
+        .timing(Timing::reference_tests())
+        .seed(7)
 }
 
 fn numbered(range: std::ops::Range<u32>) -> Vec<Bytes> {
@@ -301,7 +299,7 @@ fn deleted_group_leaves_no_folder_and_can_be_started_anew() {
         matches!(group.start(0), Err(StartError::Storage(_))),
         "never bootstrapped again"
     );
-    Runtime::bootstrap(&dir, &[group.nodes[0].peer_id()], true, 0, 0).unwrap();
+    Runtime::bootstrap(&group.config(0), &[group.nodes[0].peer_id()], true, 0, 0).unwrap();
     let again = group.start(0).unwrap();
     assert!(
         group.nodes[0].delete().is_err(),
@@ -427,7 +425,7 @@ fn runtime_that_is_dropped_stops_its_nodes() {
         GroupName::new("LATE").unwrap(),
         folders.path(),
     );
-    Runtime::bootstrap(&config.store_dir(), &[config.peer_id], true, 0, 0).unwrap();
+    Runtime::bootstrap(&config, &[config.peer_id], true, 0, 0).unwrap();
     nodes[0].freeze();
     runtime.shutdown();
 
@@ -452,10 +450,10 @@ fn lone_node_commits_with_its_own_sync_under_each_policy() {
     ];
     for sync in policies {
         let folders = TempDir::new().unwrap();
-        let runtime = Runtime::open(RuntimeConfig { sync, ..manual() }).unwrap();
+        let runtime = Runtime::open(manual().sync(sync).build().unwrap()).unwrap();
         let id = PeerId::from_server_name("S-1");
         let config = NodeConfig::new(id, GroupName::new("LONE").unwrap(), folders.path());
-        Runtime::bootstrap(&config.store_dir(), &[id], true, 0, 0).unwrap();
+        Runtime::bootstrap(&config, &[id], true, 0, 0).unwrap();
         let hub = Transport::Loopback(Loopback::new());
         let node = runtime.start(config, hub).unwrap();
 
@@ -530,14 +528,14 @@ fn folder_belongs_to_one_node_across_runtimes_until_it_has_stopped() {
     let folder = TempDir::new().unwrap();
     let id = PeerId::from_server_name(NAMES[0]);
     let config = NodeConfig::new(id, GroupName::new("TEST").unwrap(), folder.path());
-    Runtime::bootstrap(&config.store_dir(), &[id], true, 0, 0).unwrap();
-    let runtimes = [(); 2].map(|()| Runtime::open(manual()).unwrap());
+    Runtime::bootstrap(&config, &[id], true, 0, 0).unwrap();
+    let runtimes = [(); 2].map(|()| Runtime::open(manual().build().unwrap()).unwrap());
     let hub = Loopback::new();
     let start = |at: usize| runtimes[at].start(config.clone(), Transport::Loopback(hub.clone()));
     let first = start(0).unwrap();
 
     let refused = start(1).unwrap_err();
-    let again = Runtime::bootstrap(&config.store_dir(), &[id], true, 0, 0).unwrap_err();
+    let again = Runtime::bootstrap(&config, &[id], true, 0, 0).unwrap_err();
 
     assert!(refused.to_string().contains("is in use"), "{refused}");
     assert!(again.to_string().contains("is in use"), "{again}");

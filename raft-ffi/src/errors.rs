@@ -125,10 +125,7 @@ fn of_fatal(error: &FatalError) -> i32 {
 
 impl From<RuntimeError> for Failure {
     fn from(error: RuntimeError) -> Self {
-        match error {
-            RuntimeError::Config(error) => error.into(),
-            RuntimeError::Thread { .. } | _ => unknown(&error),
-        }
+        unknown(&error)
     }
 }
 

@@ -188,9 +188,8 @@ pub unsafe extern "C" fn nrg_bootstrap(
             let given = sized_in(config, NODE_CONFIG_SIZE, "config")?;
             (place(&given)?, peers_in(peers_ptr, peers_len, "peers_ptr")?)
         };
-        let dir = config.store_dir();
         Ok(Runtime::bootstrap(
-            &dir,
+            &config,
             &peers,
             all_known,
             routes,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use raft_core::config::{SyncPolicy, Timing};
+use raft_core::config::{SyncPolicy, Timing, TimingBuilder};
 use raft_core::runtime::{ClockKind, Ready, Runtime, RuntimeConfig};
 
 use crate::batch::NrgBatch;
@@ -303,11 +303,7 @@ pub unsafe extern "C" fn nrg_runtime_free(runtime: *mut NrgRuntime) -> i32 {
 
 /// The engine's configuration for the caller's.
 fn runtime_config(given: &NrgRuntimeConfig) -> Result<RuntimeConfig, Failure> {
-    let mut config = RuntimeConfig::default();
-    if given.shards != 0 {
-        config.shards = given.shards as usize;
-    }
-    config.sync = match given.sync_policy {
+    let sync = match given.sync_policy {
         NRG_SYNC_ALWAYS => SyncPolicy::Always,
         NRG_SYNC_INTERVAL if given.sync_interval_ns != 0 => {
             SyncPolicy::Interval(Duration::from_nanos(given.sync_interval_ns))
@@ -316,46 +312,54 @@ fn runtime_config(given: &NrgRuntimeConfig) -> Result<RuntimeConfig, Failure> {
         NRG_SYNC_NEVER => SyncPolicy::Never,
         other => return Err(bad(format!("sync_policy {other} is unknown"))),
     };
-    config.clock = match given.clock {
+    let clock = match given.clock {
         NRG_CLOCK_SYSTEM => ClockKind::System,
         NRG_CLOCK_MANUAL => ClockKind::Manual,
         other => return Err(bad(format!("clock {other} is unknown"))),
     };
-    config.seed = (given.seed != 0).then_some(given.seed);
-    if given.poll_spin_ns != 0 {
-        config.poll_spin = Duration::from_nanos(given.poll_spin_ns);
+    let mut config = RuntimeConfig::builder().sync(sync).clock(clock);
+    if given.shards != 0 {
+        config = config.shards(given.shards as usize);
     }
-    Ok(config)
+    if given.seed != 0 {
+        config = config.seed(given.seed);
+    }
+    if given.poll_spin_ns != 0 {
+        config = config.poll_spin(Duration::from_nanos(given.poll_spin_ns));
+    }
+    Ok(config.build()?)
 }
 
 /// The engine's timing for the caller's: what is 0 there keeps its production value.
 pub(crate) fn timing(given: &NrgTuning) -> Result<Timing, Failure> {
-    let mut timing = Timing::default();
-    let given = [
-        (given.election_min_ns, &mut timing.election_min),
-        (given.election_max_ns, &mut timing.election_max),
-        (given.campaign_min_ns, &mut timing.campaign_min),
-        (given.campaign_max_ns, &mut timing.campaign_max),
-        (given.heartbeat_ns, &mut timing.heartbeat),
+    type Set = fn(TimingBuilder, Duration) -> TimingBuilder;
+    let given: [(u64, Set); 11] = [
+        (given.election_min_ns, TimingBuilder::election_min),
+        (given.election_max_ns, TimingBuilder::election_max),
+        (given.campaign_min_ns, TimingBuilder::campaign_min),
+        (given.campaign_max_ns, TimingBuilder::campaign_max),
+        (given.heartbeat_ns, TimingBuilder::heartbeat),
         (
             given.lost_quorum_interval_ns,
-            &mut timing.lost_quorum_interval,
+            TimingBuilder::lost_quorum_interval,
         ),
-        (given.lost_quorum_check_ns, &mut timing.lost_quorum_check),
-        (given.lost_quorum_signal_ns, &mut timing.lost_quorum_signal),
-        (given.observer_interval_ns, &mut timing.observer_interval),
+        (given.lost_quorum_check_ns, TimingBuilder::lost_quorum_check),
+        (
+            given.lost_quorum_signal_ns,
+            TimingBuilder::lost_quorum_signal,
+        ),
+        (given.observer_interval_ns, TimingBuilder::observer_interval),
         (
             given.peer_remove_timeout_ns,
-            &mut timing.peer_remove_timeout,
+            TimingBuilder::peer_remove_timeout,
         ),
-        (given.rescue_timeout_ns, &mut timing.rescue_timeout),
+        (given.rescue_timeout_ns, TimingBuilder::rescue_timeout),
     ];
-    for (nanos, field) in given {
-        if nanos != 0 {
-            *field = Duration::from_nanos(nanos);
-        }
-    }
-    Ok(timing.validated()?)
+    let set = given.into_iter().filter(|(nanos, _)| *nanos != 0);
+    let timing = set.fold(Timing::builder(), |timing, (nanos, set)| {
+        set(timing, Duration::from_nanos(nanos))
+    });
+    Ok(timing.build()?)
 }
 
 fn bad(text: impl Into<std::borrow::Cow<'static, str>>) -> Failure {

@@ -13,7 +13,7 @@ use crate::wire::{
 };
 
 #[derive(Clone, Debug)]
-enum Step {
+enum Act {
     Append(Origin, AppendEntryHead, Vec<Entry>),
     Ask(VoteRequest),
     Vote(VoteResponse),
@@ -62,7 +62,7 @@ fn record() -> impl Strategy<Value = Entry> {
     ]
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = Act> {
     let origin = prop_oneof![
         3 => Just(Origin::Live),
         2 => (1..9_u64).prop_map(|sub| Origin::Catchup(SubscriptionId(sub))),
@@ -101,62 +101,62 @@ fn step() -> impl Strategy<Value = Step> {
         success,
     });
     prop_oneof![
-        8 => (origin, head, records).prop_map(|(o, h, r)| Step::Append(o, h, r)),
-        3 => request.prop_map(Step::Ask),
-        4 => vote.prop_map(Step::Vote),
-        4 => (answer, any::<bool>()).prop_map(|(a, inbox)| Step::Answer(a, inbox)),
-        3 => (0..4_u8).prop_map(Step::Propose),
-        2 => (number(), number()).prop_map(|(i, a)| Step::Processed(i, a)),
-        3 => (0..10_000_u64).prop_map(Step::Pass),
-        3 => Just(Step::Sync),
-        1 => Just(Step::StepDown),
-        3 => any::<bool>().prop_map(Step::Campaign),
-        1 => any::<bool>().prop_map(Step::Observe),
-        1 => Just(Step::Pause),
-        1 => Just(Step::Resume),
+        8 => (origin, head, records).prop_map(|(o, h, r)| Act::Append(o, h, r)),
+        3 => request.prop_map(Act::Ask),
+        4 => vote.prop_map(Act::Vote),
+        4 => (answer, any::<bool>()).prop_map(|(a, inbox)| Act::Answer(a, inbox)),
+        3 => (0..4_u8).prop_map(Act::Propose),
+        2 => (number(), number()).prop_map(|(i, a)| Act::Processed(i, a)),
+        3 => (0..10_000_u64).prop_map(Act::Pass),
+        3 => Just(Act::Sync),
+        1 => Just(Act::StepDown),
+        3 => any::<bool>().prop_map(Act::Campaign),
+        1 => any::<bool>().prop_map(Act::Observe),
+        1 => Just(Act::Pause),
+        1 => Just(Act::Resume),
     ]
 }
 
 /// Refusals are as good an outcome as any other here.
-fn take(rig: &mut Rig, step: Step) {
+fn take(rig: &mut Rig, step: Act) {
     let reply = Some(Subject::new("$TEST"));
     let (node, now) = (&mut rig.node, rig.now);
     match step {
-        Step::Append(origin, head, records) => {
+        Act::Append(origin, head, records) => {
             let frame = AppendEntry::encode_entries(head, &records).unwrap();
             node.advance_to(now);
             node.process_append_entry(frame, reply.as_ref(), origin);
         }
-        Step::Ask(request) => node.process_vote_request(request, reply.as_ref()),
-        Step::Vote(vote) => {
+        Act::Ask(request) => node.process_vote_request(request, reply.as_ref()),
+        Act::Vote(vote) => {
             let payload = Bytes::copy_from_slice(&vote.encode());
             node.handle_message(SubscriptionId(1), None, payload, now);
         }
-        Step::Answer(answer, inbox) => {
+        Act::Answer(answer, inbox) => {
             let payload = Bytes::copy_from_slice(&answer.encode());
             let inbox = inbox.then(|| Subject::new("$NRG.CR.00000001"));
             node.handle_message(SubscriptionId(3), inbox, payload, now);
         }
-        Step::Propose(len) => {
+        Act::Propose(len) => {
             let data = Bytes::from(vec![1; usize::from(len)]);
             let _refused_or_not = node.propose(node.term, data);
         }
-        Step::Processed(index, applied) => {
+        Act::Processed(index, applied) => {
             node.processed(Index(index), Index(applied), now);
         }
-        Step::Pass(millis) => rig.pass(millis),
-        Step::Sync => rig.sync(),
-        Step::StepDown => {
+        Act::Pass(millis) => rig.pass(millis),
+        Act::Sync => rig.sync(),
+        Act::StepDown => {
             let _refused_or_not = node.step_down(&[], now);
         }
-        Step::Campaign(immediately) => {
+        Act::Campaign(immediately) => {
             let _refused_or_not = node.campaign(immediately, now);
         }
-        Step::Observe(observer) => node.set_observer(observer, now),
-        Step::Pause => {
+        Act::Observe(observer) => node.set_observer(observer, now),
+        Act::Pause => {
             let _refused_or_not = node.pause_apply(now);
         }
-        Step::Resume => node.resume_apply(now),
+        Act::Resume => node.resume_apply(now),
     }
 }
 

@@ -10,26 +10,20 @@ use crate::storage::StorageError;
 /// How many shards a runtime may have.
 pub const SHARDS_MAX: usize = 64;
 
-/// The settings of a [`Runtime`](super::Runtime), checked when it is opened.
+/// The settings of a [`Runtime`](super::Runtime). Made by a [`RuntimeConfigBuilder`], so one that
+/// exists is valid.
 #[derive(Clone, Debug)]
 pub struct RuntimeConfig {
-    /// Threads that nodes run on. All members of a group that live in this runtime share one, so
-    /// that they talk without waking each other.
-    pub shards: usize,
-    /// Timers and intervals of all nodes.
-    pub timing: Timing,
-    /// Who moves time.
-    pub clock: ClockKind,
-    /// When logs are forced to the disk.
-    pub sync: SyncPolicy,
-    /// Where randomness starts: `None` takes it from the operating system.
-    pub seed: Option<u64>,
-    /// How long a poll spins before it sleeps, while events come densely. Spinning spares the tens
-    /// of microseconds of a wake-up, for a processor of its own meanwhile.
-    pub poll_spin: Duration,
+    pub(super) shards: usize,
+    pub(super) timing: Timing,
+    pub(super) clock: ClockKind,
+    pub(super) sync: SyncPolicy,
+    pub(super) seed: Option<u64>,
+    pub(super) poll_spin: Duration,
 }
 
 impl Default for RuntimeConfig {
+    /// One shard on the system's clock, production timing, every log synced.
     fn default() -> Self {
         Self {
             shards: 1,
@@ -37,15 +31,87 @@ impl Default for RuntimeConfig {
             clock: ClockKind::default(),
             sync: SyncPolicy::default(),
             seed: None,
-            poll_spin: Duration::from_micros(100),
+            poll_spin: Duration::from_micros(50),
         }
     }
 }
 
 impl RuntimeConfig {
-    pub(super) fn validated(self) -> Result<Self, ConfigError> {
-        if !(1..=SHARDS_MAX).contains(&self.shards) {
-            let have = self.shards;
+    /// A builder that starts from the default.
+    #[must_use]
+    pub fn builder() -> RuntimeConfigBuilder {
+        RuntimeConfigBuilder(Self::default())
+    }
+
+    /// Who moves time.
+    #[must_use]
+    pub const fn clock(&self) -> ClockKind {
+        self.clock
+    }
+
+    /// When logs are forced to the disk.
+    #[must_use]
+    pub const fn sync(&self) -> SyncPolicy {
+        self.sync
+    }
+}
+
+/// Makes a [`RuntimeConfig`], and checks it.
+#[derive(Clone, Debug)]
+pub struct RuntimeConfigBuilder(RuntimeConfig);
+
+impl RuntimeConfigBuilder {
+    /// Threads that nodes run on, up to [`SHARDS_MAX`]. All members of a group that live in this
+    /// runtime share one, so that they talk without waking each other.
+    #[must_use]
+    pub const fn shards(mut self, shards: usize) -> Self {
+        self.0.shards = shards;
+        self
+    }
+
+    /// Timers and intervals of all nodes.
+    #[must_use]
+    pub const fn timing(mut self, timing: Timing) -> Self {
+        self.0.timing = timing;
+        self
+    }
+
+    /// Who moves time.
+    #[must_use]
+    pub const fn clock(mut self, clock: ClockKind) -> Self {
+        self.0.clock = clock;
+        self
+    }
+
+    /// When logs are forced to the disk.
+    #[must_use]
+    pub const fn sync(mut self, sync: SyncPolicy) -> Self {
+        self.0.sync = sync;
+        self
+    }
+
+    /// Where randomness starts; without it, where the operating system says.
+    #[must_use]
+    pub const fn seed(mut self, seed: u64) -> Self {
+        self.0.seed = Some(seed);
+        self
+    }
+
+    /// How long a poll spins before it sleeps, while events come densely. Spinning buys a few
+    /// microseconds for a processor of its own.
+    #[must_use]
+    pub const fn poll_spin(mut self, spin: Duration) -> Self {
+        self.0.poll_spin = spin;
+        self
+    }
+
+    /// The settings, checked.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a number of shards outside its limits or a sync interval of zero.
+    pub fn build(self) -> Result<RuntimeConfig, ConfigError> {
+        if !(1..=SHARDS_MAX).contains(&self.0.shards) {
+            let have = self.0.shards;
             return Err(ConfigError::Count {
                 what: "shards",
                 have,
@@ -53,17 +119,12 @@ impl RuntimeConfig {
                 max: SHARDS_MAX,
             });
         }
-        if let SyncPolicy::Interval(interval) = self.sync
-            && interval.is_zero()
-        {
+        if self.0.sync == SyncPolicy::Interval(Duration::ZERO) {
             return Err(ConfigError::Zero {
                 what: "sync interval",
             });
         }
-        Ok(Self {
-            timing: self.timing.validated()?,
-            ..self
-        })
+        Ok(self.0)
     }
 }
 
@@ -71,9 +132,6 @@ impl RuntimeConfig {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RuntimeError {
-    /// Its settings do not fit together.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
     /// The operating system gave no thread.
     #[error("could not start thread {name}: {source}")]
     Thread {
@@ -116,14 +174,10 @@ mod tests {
 
     #[test]
     fn config_that_cannot_be_is_refused_with_the_reason() {
-        let none = RuntimeConfig {
-            shards: 0,
-            ..RuntimeConfig::default()
-        };
-        let zero = RuntimeConfig {
-            sync: SyncPolicy::Interval(Duration::ZERO),
-            ..RuntimeConfig::default()
-        };
+        let none = RuntimeConfig::builder().shards(0).build();
+        let zero = RuntimeConfig::builder()
+            .sync(SyncPolicy::Interval(Duration::ZERO))
+            .build();
 
         let refused = ConfigError::Count {
             what: "shards",
@@ -131,13 +185,9 @@ mod tests {
             min: 1,
             max: SHARDS_MAX,
         };
-        assert_eq!(none.validated().unwrap_err(), refused);
-        assert_eq!(
-            zero.validated().unwrap_err(),
-            ConfigError::Zero {
-                what: "sync interval"
-            }
-        );
-        assert!(RuntimeConfig::default().validated().is_ok());
+        assert_eq!(none.unwrap_err(), refused);
+        let what = "sync interval";
+        assert_eq!(zero.unwrap_err(), ConfigError::Zero { what });
+        assert!(RuntimeConfig::builder().build().is_ok());
     }
 }

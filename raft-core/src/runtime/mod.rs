@@ -31,7 +31,6 @@ pub mod ready;
 mod spin;
 mod watch;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::sync_channel;
@@ -39,7 +38,7 @@ use std::thread;
 use std::time::Duration;
 
 pub use clock::ClockKind;
-pub use config::{Busy, RuntimeConfig, RuntimeError, SHARDS_MAX, StartError};
+pub use config::{Busy, RuntimeConfig, RuntimeConfigBuilder, RuntimeError, SHARDS_MAX, StartError};
 pub use handle::NodeHandle;
 pub use logs::{LogLevel, LogRecord};
 pub use loopback::{DropRule, Loopback, Message, Tap};
@@ -102,12 +101,12 @@ impl Drop for Owner {
 
 /// Opening, and the nodes.
 impl Runtime {
-    /// Checks the settings and starts the shard threads.
+    /// Starts the shard threads.
     ///
     /// # Errors
-    /// [`RuntimeError::Config`], [`RuntimeError::Thread`].
+    /// [`RuntimeError::Thread`].
     pub fn open(config: RuntimeConfig) -> Result<Self, RuntimeError> {
-        let core = Core::new(config.validated()?);
+        let core = Core::new(config);
         // From here on a failure ends the threads that did start.
         let runtime = Self {
             _owner: Arc::new(Owner(Arc::clone(&core))),
@@ -141,23 +140,23 @@ impl Runtime {
     /// # Errors
     /// [`StorageError`] when the folder cannot be made or written.
     pub fn bootstrap(
-        store_dir: &Path,
-        known: &[PeerId],
-        all_known: bool,
+        config: &NodeConfig,
+        known_peers: &[PeerId],
+        all_peers_known: bool,
         routes: u32,
         gateway_urls: u32,
     ) -> Result<(), StorageError> {
-        let count = u32::try_from(known.len()).unwrap_or(u32::MAX);
-        let cluster_size = match all_known {
+        let count = u32::try_from(known_peers.len()).unwrap_or(u32::MAX);
+        let cluster_size = match all_peers_known {
             true => count,
             false => count.max(2).max(routes.saturating_add(gateway_urls)),
         };
         let peers = PeerState {
             cluster_size,
-            peers: known.to_vec(),
+            peers: known_peers.to_vec(),
             domain_ext: 0,
         };
-        storage::bootstrap(&RealDisk, store_dir, &peers)
+        storage::bootstrap(&RealDisk, &config.store_dir(), &peers)
     }
 
     /// Opens a group's folder, replays its log and lets the node run. Blocks on the disk. At
