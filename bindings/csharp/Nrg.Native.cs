@@ -235,8 +235,8 @@ internal static partial class Interop {
 
     /// <summary>
     /// Stops (`frozen` not 0) or resumes (0) the inputs, timers and commands of a node on this
-    /// network, as if its process were suspended: whatever reads or commands it waits until it is
-    /// resumed, its status too. Proposing, stopping, deleting and freeing do not wait. short lock
+    /// network, as if its process were suspended: whatever commands it waits until it is resumed.
+    /// Reading, proposing, stopping, deleting and freeing do not wait. short lock
     ///
     /// A node of another network: `NRG_STATUS_INVALID_ARGUMENT`.
     /// </summary>

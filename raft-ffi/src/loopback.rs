@@ -78,8 +78,8 @@ pub unsafe extern "C" fn nrg_loopback_set_partition(
 }
 
 /// Stops (`frozen` not 0) or resumes (0) the inputs, timers and commands of a node on this
-/// network, as if its process were suspended: whatever reads or commands it waits until it is
-/// resumed, its status too. Proposing, stopping, deleting and freeing do not wait. short lock
+/// network, as if its process were suspended: whatever commands it waits until it is resumed.
+/// Reading, proposing, stopping, deleting and freeing do not wait. short lock
 ///
 /// A node of another network: `NRG_STATUS_INVALID_ARGUMENT`.
 ///

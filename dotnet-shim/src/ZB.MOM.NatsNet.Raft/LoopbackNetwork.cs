@@ -44,9 +44,8 @@ public sealed class LoopbackNetwork : IDisposable
 
     /// <summary>
     /// Stops a node's inputs, timers and commands, as if its process were suspended. Calls that
-    /// read or command it wait until <see cref="Unfreeze"/>. Proposing does not wait, nor do
-    /// stopping, deleting and disposing: these let the node go on, to its end. On its way there it
-    /// may still speak; a partition keeps others from hearing it.
+    /// command it wait until <see cref="Unfreeze"/>. Reading and proposing do not wait, nor do
+    /// stopping, deleting and disposing, which end a frozen node as it stands.
     /// </summary>
     /// <param name="node">A node of this network.</param>
     public void Freeze(Raft node) => SetFrozen(node, frozen: true);

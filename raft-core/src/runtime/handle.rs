@@ -430,8 +430,8 @@ impl NodeHandle {
 
 /// Standing still.
 impl NodeHandle {
-    /// Lets the node's messages, timers and commands wait until [`NodeHandle::unfreeze`]. What
-    /// is read without its lock stays readable.
+    /// Lets the node's messages, timers and commands wait until [`NodeHandle::unfreeze`]. It can
+    /// be read meanwhile, and stopped.
     pub fn freeze(&self) {
         self.0.slot.freeze();
     }

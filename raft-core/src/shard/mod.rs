@@ -23,7 +23,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-#[cfg(any(feature = "runtime", feature = "testing"))]
 pub(crate) use slot::lock;
 pub use slot::{After, Faulted, PublishedCell, Slot, SlotId};
 pub use sync::{RootId, SyncBatch, SyncDone, SyncItem, SyncedItem};

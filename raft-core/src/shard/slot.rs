@@ -202,9 +202,9 @@ impl Slot {
         })
     }
 
-    /// Reads from the node, failed or not. Waits while the slot is frozen.
+    /// Reads from the node, failed or frozen as it may be: whoever watches it must not hang.
     pub fn peek<R>(&self, read: impl FnOnce(&Node) -> R) -> R {
-        read(&self.lock_thawed())
+        read(&self.lock_node())
     }
 
     fn guarded<R>(
