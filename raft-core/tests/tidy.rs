@@ -1,0 +1,167 @@
+//! House rules no linter knows: which module may use which, file heads, line length outside Rust,
+//! blanks at line ends, paths of somebody's machine.
+
+#![allow(clippy::unwrap_used, reason = "it may fail by panicking")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Arrows point one way: a module uses those before it, never one after it.
+const ORDER: [&[&str]; 7] = [
+    &["types", "time", "quorum", "rng"],
+    &["wire"],
+    &["storage"],
+    &["config"],
+    &["node"],
+    &["shard"],
+    &["runtime", "sim", "detached"],
+];
+
+/// Folders that hold what is built, generated, or somebody else's data.
+const LEFT_OUT: [&str; 8] = [
+    ".git",
+    "target",
+    "artifacts",
+    "bin",
+    "obj",
+    "bindings/c",
+    "bindings/csharp",
+    "tests/vectors",
+];
+
+const COLUMNS_MAX: usize = 100;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
+}
+
+/// Every text file of the project below `folder`, by its path from the root, with its content.
+fn files(folder: &str) -> Vec<(String, String)> {
+    let root = root();
+    let mut found = Vec::new();
+    let mut folders = vec![root.join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(&root).unwrap().to_str().unwrap();
+            let last = name.rsplit('/').next().unwrap_or(name);
+            if LEFT_OUT.contains(&name) || LEFT_OUT.contains(&last) {
+                continue;
+            }
+            if path.is_dir() {
+                folders.push(path);
+            } else if let Ok(text) = fs::read_to_string(&path) {
+                found.push((name.to_owned(), text));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn has_ending(name: &str, endings: &[&str]) -> bool {
+    name.rsplit('.')
+        .next()
+        .is_some_and(|ending| endings.contains(&ending))
+}
+
+/// The lines for which `breaks` holds, as `file:line: text`.
+fn broken<'a>(
+    files: impl IntoIterator<Item = &'a (String, String)>,
+    breaks: impl Fn(&str) -> bool,
+) -> Vec<String> {
+    let lines = files.into_iter().flat_map(|(name, text)| {
+        let numbered = text.lines().enumerate();
+        numbered.map(move |(at, line)| (name, at + 1, line))
+    });
+    let broken = lines.filter(|(.., line)| breaks(line));
+    broken
+        .map(|(name, at, line)| format!("{name}:{at}: {line}"))
+        .collect()
+}
+
+fn rank(module: &str) -> Option<usize> {
+    ORDER.iter().position(|modules| modules.contains(&module))
+}
+
+#[test]
+fn modules_use_only_what_stands_before_them() {
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for (name, text) in files("raft-core/src") {
+        let inner = name.trim_start_matches("raft-core/src/");
+        let module = inner.split(['/', '.']).next().unwrap_or(inner);
+        let last = inner.rsplit('/').next().unwrap_or(inner);
+        let is_test = last.ends_with("tests.rs") || ["rig.rs", "conformance.rs"].contains(&last);
+        let (false, Some(own)) = (is_test, rank(module)) else {
+            continue;
+        };
+        let code = text
+            .lines()
+            .take_while(|line| !line.starts_with("#[cfg(test)]"));
+        for used in code.filter_map(|line| line.trim().strip_prefix("use crate::")) {
+            let used = used.split([':', ';', ' ']).next().unwrap_or(used);
+            seen += 1;
+            if rank(used).is_none_or(|used| used > own) {
+                wrong.push(format!("{name} uses {used}"));
+            }
+        }
+    }
+
+    assert!(seen > 100, "the test has lost its subject: {seen} uses");
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn every_rust_file_says_what_it_is() {
+    let sources = files("")
+        .into_iter()
+        .filter(|(name, _)| has_ending(name, &["rs"]));
+    let silent = sources
+        .filter(|(_, text)| !text.starts_with("//!") && !text.starts_with("#![doc = include_str!"));
+
+    let silent: Vec<String> = silent.map(|(name, _)| name).collect();
+    assert_eq!(silent, Vec::<String>::new());
+}
+
+#[test]
+fn lines_outside_rust_keep_to_a_hundred_columns() {
+    let endings = ["cs", "c", "cpp", "h", "sh", "toml", "md"];
+    let kept: Vec<_> = files("")
+        .into_iter()
+        .filter(|(name, _)| has_ending(name, &endings) && !name.starts_with("docs/parity"))
+        .collect();
+
+    // A table's row is one line however long it is.
+    let wide =
+        |line: &str| line.chars().count() > COLUMNS_MAX && !line.trim_start().starts_with('|');
+    assert_eq!(broken(&kept, wide), Vec::<String>::new());
+}
+
+#[test]
+fn no_line_ends_in_a_blank_and_none_names_somebodys_machine() {
+    let all = files("");
+    let is_ours = |(name, _): &&(String, String)| !name.ends_with("tests/tidy.rs");
+
+    let blank = |line: &str| line.ends_with([' ', '\t']);
+    let machine = |line: &str| {
+        let homes = ["/work/", "/home/", "/Users/", "/tmp/"];
+        homes.iter().any(|home| {
+            line.match_indices(home).any(|(at, _)| {
+                let before = line.get(..at).and_then(|text| text.chars().next_back());
+                before.is_none_or(|c| !c.is_alphanumeric() && !matches!(c, '.' | '-' | '_' | '}'))
+            })
+        })
+    };
+    assert_eq!(
+        broken(all.iter().filter(is_ours), blank),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        broken(all.iter().filter(is_ours), machine),
+        Vec::<String>::new()
+    );
+}
