@@ -19,7 +19,7 @@ readonly generated=(c/nrg.h c/nrg_testing.h csharp/Nrg.Native.cs csharp/Nrg.Test
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 DOTNET_CLI_USE_MSBUILD_SERVER=0
 # The SDK itself has no use for cultures, and a bare machine no library for them.
 export DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1
-export MSBUILDDISABLENODEREUSE=1
+export MSBUILDDISABLENODEREUSE=1 UseSharedCompilation=false
 
 usage() {
     cat <<'TEXT'
@@ -278,6 +278,7 @@ target_test() {
     test_rust
     test_c
     test_dotnet
+    test_sample
     stress_dotnet
     judge_parity
     say "closing lines"
@@ -340,6 +341,19 @@ test_dotnet() {
     dotnet_build NatsRaft.slnx
     run_suite suite
     judged suite trx | tee "$results/4-dotnet.closing"
+}
+
+# The program behind run, over the shipped library: its own input, and any other text file.
+test_sample() {
+    say "sample"
+    local input
+    for input in "" README.md; do
+        dotnet run --project "$sample_project" -c Release --no-build -- ${input:+"$input"} |
+            tee "$results/sample.log"
+        grep -qE '^equal +yes$' "$results/sample.log"
+    done
+    echo "sample: equal replicas after losing the leader, with two inputs" |
+        tee "$results/5-sample.closing"
 }
 
 # The boundary tests again, under a collector that compacts all the time: in processes of their
