@@ -36,7 +36,6 @@ pub mod guard;
 pub mod live;
 
 mod errors;
-mod poisoned;
 
 #[cfg(feature = "testing")]
 pub mod testing;

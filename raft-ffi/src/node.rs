@@ -1,8 +1,7 @@
 //! The node handle and a node's life: bootstrap, open, stop, delete, free.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::Arc;
 
 use raft_core::config::NodeConfig;
 use raft_core::runtime::{NodeHandle, Runtime, Transport};
@@ -21,7 +20,6 @@ use crate::convert::{
 use crate::guard::{Failure, Outcome, guard, panic_text};
 use crate::live::{Counted, Kind, LiveCounts};
 use crate::loopback::NrgLoopback;
-use crate::poisoned::Poisoned;
 use crate::runtime::NrgRuntime;
 use crate::status::{
     NRG_STATUS_BAD_CONFIG, NRG_STATUS_FAULTED, NRG_STATUS_NO_CONFIG, NRG_STATUS_NULL_ARGUMENT,
@@ -40,10 +38,6 @@ pub struct NrgNode {
     /// The network it was opened on.
     network: Option<Arc<()>>,
     live: Arc<LiveCounts>,
-    /// Where the poll learns that a call ended the node.
-    poisoned: Arc<Poisoned>,
-    /// What one of its calls panicked with: what the node holds may be half changed.
-    panicked: OnceLock<String>,
     _counted: Counted,
 }
 
@@ -65,9 +59,7 @@ impl NrgNode {
 
     /// What a call, or the node itself, panicked with.
     pub(crate) fn fault(&self) -> Option<String> {
-        let text = self.panicked.get().cloned();
-        text.or_else(|| self.core.fault())
-            .map(|text| format!("panic: {text}"))
+        self.core.fault().map(|text| format!("panic: {text}"))
     }
 
     /// Calls the engine. A panic in there is caught there, and what comes back is a stand-in: then
@@ -84,9 +76,8 @@ impl NrgNode {
     fn run<T>(&self, body: impl FnOnce(&Self) -> Result<T, Failure>) -> Result<T, Failure> {
         catch_unwind(AssertUnwindSafe(|| body(self))).unwrap_or_else(|payload| {
             let text = panic_text(payload);
-            let failure = panicked(&text);
-            self.poison(text);
-            Err(failure)
+            self.core.fail(&text);
+            Err(panicked(&text))
         })
     }
 
@@ -99,17 +90,6 @@ impl NrgNode {
     #[cfg(feature = "testing")]
     pub(crate) fn now(&self) -> Instant {
         self.runtime.now()
-    }
-
-    /// Ends the node after a panic in a call: later calls are refused, the host gets an event.
-    fn poison(&self, text: String) {
-        if self.panicked.set(text).is_ok() {
-            // A node that has left its shard raises nothing any more.
-            if !self.core.wait_stopped(Some(Duration::ZERO)) {
-                self.poisoned.add(self.core.token());
-            }
-            self.core.stop();
-        }
     }
 }
 
@@ -132,7 +112,7 @@ pub(crate) unsafe fn in_node<T>(
 ) -> Result<T, Failure> {
     // SAFETY: the caller's promise is this function's own.
     let node = unsafe { handle_in(node, "node")? };
-    if node.panicked.get().is_some() || node.core.fault().is_some() {
+    if node.core.fault().is_some() {
         return Err(Failure::code(NRG_STATUS_FAULTED));
     }
     node.run(body)
@@ -231,8 +211,6 @@ pub unsafe extern "C" fn nrg_node_open(
                     core,
                     network: Some(Arc::clone(&network.identity)),
                     live: Arc::clone(runtime.live()),
-                    poisoned: Arc::clone(runtime.poisoned()),
-                    panicked: OnceLock::new(),
                     runtime: runtime.core().clone(),
                     _counted: Counted::of(runtime.live(), Kind::Node),
                 })

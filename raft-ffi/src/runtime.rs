@@ -17,7 +17,6 @@ use crate::convert::{
 };
 use crate::guard::{Failure, guard};
 use crate::live::{Counted, Kind, LiveCounts};
-use crate::poisoned::Poisoned;
 use crate::status::{NRG_STATUS_BAD_CONFIG, NRG_STATUS_INVALID_ARGUMENT};
 use crate::types::{NrgMetrics, NrgReady, NrgRuntimeConfig, NrgTuning};
 
@@ -34,7 +33,6 @@ const METRICS_SIZE: usize = 104;
 pub struct NrgRuntime {
     core: Runtime,
     live: Arc<LiveCounts>,
-    poisoned: Arc<Poisoned>,
     _counted: Counted,
 }
 
@@ -46,11 +44,6 @@ impl NrgRuntime {
     /// What the host holds of this runtime.
     pub(crate) const fn live(&self) -> &Arc<LiveCounts> {
         &self.live
-    }
-
-    /// Where its nodes leave word that a call ended them.
-    pub(crate) const fn poisoned(&self) -> &Arc<Poisoned> {
-        &self.poisoned
     }
 }
 
@@ -75,7 +68,6 @@ pub unsafe extern "C" fn nrg_runtime_open(
                 Ok(NrgRuntime {
                     core,
                     live,
-                    poisoned: Arc::default(),
                     _counted: Counted::global(Kind::Runtime),
                 })
             })
@@ -119,8 +111,7 @@ pub unsafe extern "C" fn nrg_runtime_poll(
         let mut ready = [Ready::default(); POLL_MAX];
         let room = ready.split_at_mut(events_cap.min(POLL_MAX)).0;
         let count = runtime.core.poll_ready(timeout, room)?;
-        let room = room.split_at_mut(count).0;
-        runtime.poisoned.mark(room);
+        let room = room.split_at(count).0;
         let events = room.iter().map(|event| NrgReady {
             token: event.token,
             ready_mask: event.mask,

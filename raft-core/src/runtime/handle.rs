@@ -106,6 +106,13 @@ impl NodeHandle {
     pub fn fault(&self) -> Option<String> {
         self.0.slot.fault().map(str::to_owned)
     }
+
+    /// Ends the node as if its own code had panicked with `why`: for a boundary that caught a
+    /// panic of its own around a call. The node answers nothing more; its host hears of it.
+    pub fn fail(&self, why: &str) {
+        self.0.slot.fail(why);
+        self.0.thaw();
+    }
 }
 
 /// Proposing.
