@@ -7,9 +7,9 @@
     reason = "a bench may panic, and reads the clock"
 )]
 
-use std::alloc::{GlobalAlloc, Layout, System};
+mod counting;
+
 use std::hint::black_box;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -17,33 +17,7 @@ use criterion::Criterion;
 use raft_core::types::{Entry, Index, PeerId, Term};
 use raft_core::wire::{AppendEntry, AppendEntryHead, ChecksumKey, SnapshotFile};
 
-/// The system's allocator, counted.
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: every call is handed on unchanged to the system's allocator, which keeps the promises.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller promised what the system's allocator asks for.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        // SAFETY: as above; the memory came from the system's allocator.
-        unsafe { System.dealloc(at, layout) }
-    }
-
-    unsafe fn realloc(&self, at: *mut u8, layout: Layout, len: usize) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: as above.
-        unsafe { System.realloc(at, layout, len) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+use counting::allocations;
 
 /// One line of the closing table.
 struct Row {
@@ -68,9 +42,9 @@ impl Table {
             }
         };
         turn(100);
-        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        let before = allocations();
         turn(100);
-        let allocations = (ALLOCATIONS.load(Ordering::Relaxed) - before) as f64 / 100.0;
+        let allocations = (allocations() - before) as f64 / 100.0;
 
         let mut samples = Vec::new();
         self.criterion.bench_function(name, |bencher| {

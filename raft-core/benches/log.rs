@@ -7,11 +7,11 @@
     reason = "a bench may panic, and reads the clock"
 )]
 
-use std::alloc::{GlobalAlloc, Layout, System};
+mod counting;
+
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -21,44 +21,18 @@ use raft_core::storage::{
 };
 use raft_core::types::{GroupName, Index};
 
+use counting::allocations;
+
 /// An append entry of one record of 256 bytes.
 const FRAME_LEN: usize = 42 + 5 + 256;
 
-/// The system's allocator, counted.
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: every call is handed on unchanged to the system's allocator, which keeps the promises.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller promised what the system's allocator asks for.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        // SAFETY: as above; the memory came from the system's allocator.
-        unsafe { System.dealloc(at, layout) }
-    }
-
-    unsafe fn realloc(&self, at: *mut u8, layout: Layout, len: usize) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: as above.
-        unsafe { System.realloc(at, layout, len) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
 /// Prints the time and the allocations of each of `count` operations, done by one call of `act`.
 fn report<T>(name: &str, count: u64, act: impl FnOnce() -> T) -> T {
-    let allocations = ALLOCATIONS.load(Ordering::Relaxed);
+    let before = allocations();
     let start = Instant::now();
     let result = black_box(act());
     let taken = start.elapsed();
-    let allocations = ALLOCATIONS.load(Ordering::Relaxed) - allocations;
+    let allocations = allocations() - before;
     line(name, taken, allocations, count);
     result
 }
@@ -135,7 +109,7 @@ fn main() {
     for batch in [1, 64, 1024] {
         let rounds = 20_480 / batch;
         let (mut appending, mut writing) = (Duration::ZERO, Duration::ZERO);
-        let allocations = ALLOCATIONS.load(Ordering::Relaxed);
+        let before = allocations();
         for _ in 0..rounds {
             let start = Instant::now();
             append(&mut *group.log, &frame, batch);
@@ -144,7 +118,7 @@ fn main() {
             write(&mut group);
             writing += start.elapsed();
         }
-        let allocations = ALLOCATIONS.load(Ordering::Relaxed) - allocations;
+        let allocations = allocations() - before;
         let count = rounds * batch;
         line(
             &format!("file: append, {batch} a batch"),

@@ -29,6 +29,8 @@
 //!
 //! Open [`node`] first; `docs/protocol.md` tells it in prose.
 
+#![forbid(unsafe_code)]
+
 pub mod config;
 pub mod node;
 pub mod quorum;
