@@ -147,11 +147,11 @@ impl Node {
         let entry = match self.pending.remove(&index) {
             // A junk entry in the cache, left by a white-box test, is never applied.
             Some(entry) if entry.index() == index => entry,
-            _ => match self.load_entry_if_present(index) {
+            _ => match self.load_entry(index) {
                 Ok(Some(entry)) => entry,
                 Ok(None) if index <= self.last_index => {
                     let why = "it is missing in the log".to_owned();
-                    self.fail(FatalError::Unreadable { index, why });
+                    self.set_write_err(FatalError::Unreadable { index, why });
                     return Err(CommitError::Closed);
                 }
                 Ok(None) | Err(_) => return Err(CommitError::EntryLoadFailed),

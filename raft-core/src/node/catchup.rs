@@ -121,6 +121,12 @@ impl Node {
             return;
         };
         self.unsubscribe(catchup.sub);
+        self.cancel_catchup_signal(&catchup);
+    }
+
+    /// An application that was told of a catch-up hears of its end (server:
+    /// `cancelCatchupSignal`).
+    pub(super) fn cancel_catchup_signal(&mut self, catchup: &Catchup) {
         if catchup.signalled {
             self.apply.push_nil_guard();
             self.signal_apply();
@@ -148,7 +154,7 @@ impl Node {
     }
 
     /// Tells the application, once, that what follows is catch-up (server: `sendCatchupSignal`).
-    pub(super) fn signal_catchup(&mut self) {
+    pub(super) fn send_catchup_signal(&mut self) {
         if let Some(catchup) = &mut self.catchup
             && !std::mem::replace(&mut catchup.signalled, true)
         {
@@ -174,7 +180,7 @@ impl Node {
             return;
         }
         // The log starts at 1 until it is compacted, so whatever the follower lacks is in it.
-        let from = match self.load_entry_if_present(request.index.next()) {
+        let from = match self.load_entry(request.index.next()) {
             Ok(Some(entry)) => entry.head.prev_index,
             Ok(None) => {
                 self.note(LogLevel::Warn, format!("cannot serve {}", request.peer));
@@ -252,7 +258,7 @@ impl Node {
             if index > run.last {
                 return false;
             }
-            let Ok(Some(entry)) = self.load_entry_if_present(index) else {
+            let Ok(Some(entry)) = self.load_entry(index) else {
                 return false;
             };
             let entry = if entry.head.leader_term == run.term {
@@ -266,7 +272,7 @@ impl Node {
             run.outstanding.push_back((index, bytes));
             run.outstanding_bytes += bytes;
             turn_bytes += bytes;
-            self.publish(&run.inbox, Some(self.response_inbox.clone()), frame);
+            self.send_rpc(&run.inbox, Some(self.response_inbox.clone()), frame);
         }
         true
     }

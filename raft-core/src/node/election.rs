@@ -60,7 +60,7 @@ impl Node {
         self.raise_term(next);
         self.quorum_paused = false;
         self.update_leader(None);
-        self.switch_role(Role::Candidate);
+        self.switch_state(Role::Candidate);
         self.entered = None;
     }
 
@@ -68,7 +68,7 @@ impl Node {
     fn notify_lost_quorum(&mut self) {
         let since = self.now.since(self.lost_quorum_notified_at);
         if since > self.timing.lost_quorum_signal && self.lost_quorum() {
-            self.notify_lead_change(false);
+            self.update_lead_change(false);
             self.lost_quorum_notified_at = self.now;
         }
     }
@@ -215,7 +215,7 @@ impl Node {
             } else {
                 self.votes.insert(vote.peer);
             }
-            if self.has_won() {
+            if self.won_election() {
                 self.switch_to_leader();
             }
         } else if vote.term > self.term {
@@ -230,8 +230,8 @@ impl Node {
         self.peers.contains_key(&peer) || self.peers.len() < self.cluster_size as usize
     }
 
-    /// A quorum of voters that hold data, or everybody.
-    fn has_won(&self) -> bool {
+    /// A quorum of voters that hold data, or everybody (server: `wonElection`).
+    fn won_election(&self) -> bool {
         let all = self.votes.union(&self.empty_votes).count();
         self.votes.len() >= self.quorum as usize || all == self.cluster_size as usize
     }

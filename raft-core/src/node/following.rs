@@ -75,7 +75,7 @@ impl Node {
             self.follow(term, named);
         } else if self.role == Role::Candidate && term >= self.term {
             self.follow(term, named);
-            self.notify_lead_change(false);
+            self.update_lead_change(false);
         }
 
         // Step 5.
@@ -182,17 +182,17 @@ impl Node {
             if origin == Origin::Replay {
                 self.last_term = ae.head.term;
                 self.last_index = ae.index();
-            } else if self.store(ae.head.term, ae.frame().clone()).is_err() {
+            } else if self.store_to_wal(ae.head.term, ae.frame().clone()).is_err() {
                 return;
             } else {
                 self.reset_initializing();
             }
             self.inspect(&ae, is_live);
-            self.cache_pending(ae);
+            self.cache_pending_entry(ae);
         }
         if commit > self.commit {
             if catching_up {
-                self.signal_catchup();
+                self.send_catchup_signal();
             }
             self.commit_up_to(commit);
         }
@@ -276,7 +276,7 @@ impl Node {
             self.update_leader(Some(leader));
             self.write_term_vote();
             self.reset_election_timeout();
-            self.notify_lead_change(false);
+            self.update_lead_change(false);
         }
         if self.leader == Some(leader)
             && let Some(peer) = self.peers.get_mut(&leader)
@@ -329,7 +329,7 @@ impl Node {
             Ok(false) => {}
             Err(_) => return Consistency::Mismatch,
         }
-        let Ok(existing) = self.load_entry_if_present(prev_index) else {
+        let Ok(existing) = self.load_entry(prev_index) else {
             return Consistency::Mismatch;
         };
         let cut_to = match existing {
@@ -337,12 +337,12 @@ impl Node {
             None if prev_term == self.last_term && is_live => return Consistency::Done,
             // Row 3: our tail is where the leader says, under the term the leader says.
             None if prev_index == self.last_index => {
-                self.truncate(prev_term, prev_index, ae.head.leader);
+                self.truncate_wal(prev_term, prev_index, ae.head.leader);
                 return Consistency::Mismatch;
             }
             // Row 5: we do not have the position at all.
             None => {
-                self.truncate(Term::ZERO, Index::ZERO, ae.head.leader);
+                self.reset_wal(ae.head.leader);
                 return Consistency::Mismatch;
             }
             // Row 6: the position matches, what we have behind it does not.
@@ -352,11 +352,11 @@ impl Node {
             // Row 8: drop it and all after.
             Some(existing) => {
                 let (term, index) = (existing.head.prev_term, existing.head.prev_index);
-                self.truncate(term, index, ae.head.leader);
+                self.truncate_wal(term, index, ae.head.leader);
                 return Consistency::Mismatch;
             }
         };
-        if self.truncate(cut_to.0, cut_to.1, ae.head.leader) {
+        if self.truncate_wal(cut_to.0, cut_to.1, ae.head.leader) {
             Consistency::Continues
         } else {
             Consistency::Done
@@ -375,15 +375,12 @@ impl Node {
         } else {
             ae.head.term
         };
-        let ours = self.load_entry_if_present(ae.index())?;
+        let ours = self.load_entry(ae.index())?;
         Ok(ours.is_some_and(|e| e.head.prev_term == ae.head.prev_term && e.head.term == term))
     }
 
-    /// The entry at `index`, `None` when the log does not reach there.
-    pub(super) fn load_entry_if_present(
-        &mut self,
-        index: Index,
-    ) -> Result<Option<AppendEntry>, Unloadable> {
+    /// The entry at `index`, `None` when the log does not reach there (server: `loadEntry`).
+    pub(super) fn load_entry(&mut self, index: Index) -> Result<Option<AppendEntry>, Unloadable> {
         match self.log.load(index) {
             Ok(frame) => match AppendEntry::decode(frame) {
                 Ok(entry) => Ok(Some(entry)),
@@ -396,7 +393,7 @@ impl Node {
     }
 
     fn unreadable(&mut self, index: Index, why: &dyn std::error::Error) -> Unloadable {
-        self.fail(FatalError::Unreadable {
+        self.set_write_err(FatalError::Unreadable {
             index,
             why: why.to_string(),
         });
@@ -404,7 +401,7 @@ impl Node {
     }
 
     /// Keeps a stored entry decoded until it commits (server: `cachePendingEntry`).
-    pub(super) fn cache_pending(&mut self, ae: AppendEntry) {
+    pub(super) fn cache_pending_entry(&mut self, ae: AppendEntry) {
         let index = ae.index();
         if self.pending.len() < PENDING_MAX {
             self.pending.insert(index, ae);

@@ -535,7 +535,7 @@ fn cut_below_the_commit_is_refused_and_closes_the_group() {
     rig.live(entry(N0, 1, 2, (1, 3), b""));
     rig.outputs();
 
-    assert!(!rig.node.truncate(Term(1), Index(1), N1));
+    assert!(!rig.node.truncate_wal(Term(1), Index(1), N1));
 
     assert_eq!((rig.view().role, rig.view().last), (Role::Closed, (1, 3)));
     let text = rig.node.fatal_error().unwrap().to_string();

@@ -80,13 +80,15 @@ impl Node {
             return;
         };
         let queued = match kind {
-            SubscriptionKind::AppendEntry => self.queue_entry(Origin::Live, reply, payload),
-            SubscriptionKind::Catchup => self.queue_entry(Origin::Catchup(sub), reply, payload),
-            SubscriptionKind::ResponseInbox => self.queue_response(reply, &payload),
-            SubscriptionKind::Vote => self.queue_vote_request(reply, &payload),
-            SubscriptionKind::VoteInbox => self.queue_vote(&payload),
+            SubscriptionKind::AppendEntry => self.handle_append_entry(Origin::Live, reply, payload),
+            SubscriptionKind::Catchup => {
+                self.handle_append_entry(Origin::Catchup(sub), reply, payload)
+            }
+            SubscriptionKind::ResponseInbox => self.handle_append_entry_response(reply, &payload),
+            SubscriptionKind::Vote => self.handle_vote_request(reply, &payload),
+            SubscriptionKind::VoteInbox => self.handle_vote_response(&payload),
             SubscriptionKind::Proposal => {
-                self.queue_forwarded_proposal(reply, payload);
+                self.handle_forwarded_proposal(reply, payload);
                 Ok(())
             }
         };
@@ -96,7 +98,8 @@ impl Node {
         }
     }
 
-    fn queue_entry(
+    /// An append entry, live or of a catch-up (server: `handleAppendEntry`).
+    fn handle_append_entry(
         &mut self,
         origin: Origin,
         reply: Option<Subject>,
@@ -111,7 +114,8 @@ impl Node {
         Ok(())
     }
 
-    fn queue_response(
+    /// The answer to an append entry (server: `handleAppendEntryResponse`).
+    fn handle_append_entry_response(
         &mut self,
         reply: Option<Subject>,
         payload: &[u8],
@@ -121,7 +125,8 @@ impl Node {
         Ok(())
     }
 
-    fn queue_vote_request(
+    /// A request for our vote (server: `handleVoteRequest`).
+    fn handle_vote_request(
         &mut self,
         reply: Option<Subject>,
         payload: &[u8],
@@ -132,7 +137,8 @@ impl Node {
         Ok(())
     }
 
-    fn queue_vote(&mut self, payload: &[u8]) -> Result<(), DecodeError> {
+    /// A vote; who asks for none drops it (server: `handleVoteResponse`).
+    fn handle_vote_response(&mut self, payload: &[u8]) -> Result<(), DecodeError> {
         let message = VoteResponse::decode(payload)?;
         if matches!(self.role, Role::Candidate | Role::Leader) {
             self.vote_responses.push_back(InboundVote { message });
@@ -141,7 +147,7 @@ impl Node {
     }
 
     /// A proposal another member forwarded: only a complete leader takes it.
-    fn queue_forwarded_proposal(&mut self, reply: Option<Subject>, payload: Bytes) {
+    fn handle_forwarded_proposal(&mut self, reply: Option<Subject>, payload: Bytes) {
         if self.role != Role::Leader || !self.complete_leader || self.fatal.is_some() {
             self.counters.proposals_refused += 1;
             return;
@@ -188,7 +194,7 @@ impl Node {
     /// said.
     pub fn handle_write_failed(&mut self, error: Arc<StorageError>, now: Instant) {
         self.advance_to(now);
-        self.fail(FatalError::Storage(error));
+        self.set_write_err(FatalError::Storage(error));
     }
 
     /// A route, leaf node or gateway exists, so the main loop may start (behaviour.md 5.1).

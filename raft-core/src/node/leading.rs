@@ -15,7 +15,8 @@ use super::timers::Timer;
 use super::{LogLevel, Node, ProposeError, Role};
 use crate::types::{Entry, Index, PeerId, Term};
 use crate::wire::{
-    APPEND_ENTRY_HEAD_LEN, AppendEntry, AppendEntryHead, MESSAGE_LEN_MAX, RECORD_HEAD_LEN,
+    APPEND_ENTRY_HEAD_LEN, AppendEntry, AppendEntryHead, AppendEntryResponse, EncodeError,
+    MESSAGE_LEN_MAX, RECORD_HEAD_LEN, Subject,
 };
 
 /// A batch of proposals is sent once its data reaches this many bytes …
@@ -158,7 +159,7 @@ impl Node {
             return Err(ProposeError::Closed);
         }
         let subject = self.subjects.proposal.clone();
-        self.publish(&subject, None, data);
+        self.send_rpc(&subject, None, data);
         Ok(())
     }
 
@@ -256,7 +257,7 @@ impl Node {
         for proposal in &proposals {
             if let Some(reply) = &proposal.reply {
                 // "Taken from the queue", whether or not it was appended (SE-32).
-                self.publish(reply, None, Bytes::new());
+                self.send_reply(reply, Bytes::new());
             }
         }
         // A step-down in between has emptied the queue; the buffer is reused.
@@ -275,53 +276,47 @@ impl Node {
         if self.role != Role::Leader {
             return Err(SendError::NotLeader);
         }
-        let head = self.append_entry_head();
-        let parts = entries.iter().map(|entry| {
-            let entry = entry.as_entry();
-            (entry.kind, entry.data.as_ref())
-        });
-        let message = AppendEntry::encode(head, parts)?;
+        let message = self.build_append_entry(entries)?;
         let frame = message.frame().clone();
         if !message.is_heartbeat() {
-            self.store(head.term, frame.clone())
+            self.store_to_wal(self.term, frame.clone())
                 .map_err(|_| SendError::Store)?;
             self.last_stored_at = Some(self.now);
-            self.cache_pending(message);
+            self.cache_pending_entry(message);
         }
         let subject = self.subjects.append_entry.clone();
-        self.publish(&subject, Some(self.response_inbox.clone()), frame);
+        self.send_rpc(&subject, Some(self.response_inbox.clone()), frame);
         if self.quorum <= 1 && self.durability.durable_index() >= self.last_index {
             self.commit_alone(self.last_index);
         }
         Ok(())
     }
 
-    /// The header of the next append entry (server: `buildAppendEntry`).
-    pub(super) const fn append_entry_head(&self) -> AppendEntryHead {
-        AppendEntryHead {
+    /// The next append entry with these entries (server: `buildAppendEntry`).
+    pub(super) fn build_append_entry<E: AsEntry>(
+        &self,
+        entries: &[E],
+    ) -> Result<AppendEntry, EncodeError> {
+        let head = AppendEntryHead {
             leader: self.id,
             term: self.term,
             commit: self.commit,
             prev_term: self.last_term,
             prev_index: self.last_index,
             leader_term: Term::ZERO,
-        }
+        };
+        let parts = entries.iter().map(|entry| {
+            let entry = entry.as_entry();
+            (entry.kind, entry.data.as_ref())
+        });
+        AppendEntry::encode(head, parts)
     }
 
     /// Everything that answers our append entries (behaviour.md 7.6).
     pub(super) fn process_append_entry_responses(&mut self) {
         let commit = self.commit;
         while let Some(InboundResponse { reply, message }) = self.responses.pop_front() {
-            self.track_peer(message.peer);
-            if message.success {
-                if self.track_response(message.peer, message.term, message.index) {
-                    self.try_commit(message.index);
-                }
-            } else if let Some(inbox) = reply {
-                self.catchup_follower(message, inbox);
-            } else if message.term > self.term {
-                self.adopt_term(message.term, "a follower is in a later term");
-            }
+            self.process_append_entry_response(message, reply);
             if self.role != Role::Leader {
                 self.responses.clear();
             }
@@ -329,6 +324,24 @@ impl Node {
         // Followers learn of the commit with the next entries, or else now.
         if self.commit > commit && self.role == Role::Leader && self.proposals.is_empty() {
             self.send_heartbeat();
+        }
+    }
+
+    /// One answer (server: `processAppendEntryResponse`).
+    pub(super) fn process_append_entry_response(
+        &mut self,
+        response: AppendEntryResponse,
+        reply: Option<Subject>,
+    ) {
+        self.track_peer(response.peer);
+        if response.success {
+            if self.track_response(response.peer, response.term, response.index) {
+                self.try_commit(response.index);
+            }
+        } else if let Some(inbox) = reply {
+            self.catchup_follower(response, inbox);
+        } else if response.term > self.term {
+            self.adopt_term(response.term, "a follower is in a later term");
         }
     }
 

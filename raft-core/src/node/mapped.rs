@@ -267,7 +267,7 @@ impl Node {
     }
 
     fn build_named(&self, entries: &[Entry]) -> Outcome {
-        let built = AppendEntry::encode_entries(self.append_entry_head(), entries);
+        let built = self.build_append_entry(entries);
         let built = built.map_err(|e| CallError::Failed(e.to_string()))?;
         Ok(json!(hex(built.frame())))
     }
@@ -339,14 +339,14 @@ impl Node {
                         .done(),
                     Err(_) => self.reset_election_timeout().done(),
                 },
-                "update_lead_change" => self.notify_lead_change(args.flag(0)?).done(),
+                "update_lead_change" => self.update_lead_change(args.flag(0)?).done(),
                 "set_observer_core" => {
                     let ext = u16::try_from(args.number(1)?);
                     let ext = ext.map_err(|_| Args::refused(1, "an extension state"))?;
                     self.set_observer_now(args.flag(0)?, ext).done()
                 }
                 "set_write_err" | "set_write_err_locked" => {
-                    self.fail(fields::fatal(&args.text(0)?)).done()
+                    self.set_write_err(fields::fatal(&args.text(0)?)).done()
                 }
                 _ => return Ok(None),
             }))
@@ -399,16 +399,16 @@ impl Node {
                 }
                 "cancel_catchup" => self.cancel_catchup().done(),
                 "catchup_stalled" => json!(self.catchup_stalled()),
-                "send_catchup_signal" => self.signal_catchup().done(),
+                "send_catchup_signal" => self.send_catchup_signal().done(),
                 "cancel_catchup_signal" => self.cancel_signal_named().done(),
                 "reset_initializing" => self.reset_initializing().done(),
                 "send_rpc" => {
                     let (reply, data) = (args.subject(1)?, args.bytes(2)?);
-                    self.publish(&Subject::new(&args.text(0)?), reply, data)
+                    self.send_rpc(&Subject::new(&args.text(0)?), reply, data)
                         .done()
                 }
                 "send_reply" => self
-                    .publish(&Subject::new(&args.text(0)?), None, args.bytes(1)?)
+                    .send_reply(&Subject::new(&args.text(0)?), args.bytes(1)?)
                     .done(),
                 _ => return Ok(None),
             }))
@@ -428,13 +428,8 @@ impl Node {
     }
 
     fn cancel_signal_named(&mut self) {
-        if self
-            .catchup
-            .as_ref()
-            .is_some_and(|catchup| catchup.signalled)
-        {
-            self.apply.push_nil_guard();
-            self.signal_apply();
+        if let Some(catchup) = self.catchup.clone() {
+            self.cancel_catchup_signal(&catchup);
         }
     }
 
@@ -460,7 +455,7 @@ impl Node {
                 "revert_membership_change" => self.revert_membership_change().done(),
                 "update_leader" => self.update_leader(args.peer_or_none(0)?).done(),
                 "write_term_vote" => self.write_term_vote().done(),
-                "switch_state" => self.switch_role(args.role(0)?).done(),
+                "switch_state" => self.switch_state(args.role(0)?).done(),
                 _ => return Ok(None),
             }))
         };

@@ -109,7 +109,7 @@ fn removal_that_is_cut_off_gives_the_member_its_record_back() {
     );
     assert_eq!(rig.node.voting_peer_names(), [N0, SELF, N1]);
 
-    rig.node.truncate(Term(1), Index(1), N1);
+    rig.node.truncate_wal(Term(1), Index(1), N1);
 
     assert_eq!(rig.node.peers, before);
     assert!(
@@ -132,7 +132,7 @@ fn change_about_ourselves_keeps_us_from_campaigning_until_it_is_settled() {
 
     rig.node.switch_to_candidate();
     assert_eq!((rig.view().role, rig.view().leader), (Role::Follower, None));
-    rig.node.truncate(Term(1), Index(1), N1);
+    rig.node.truncate_wal(Term(1), Index(1), N1);
     rig.node.switch_to_candidate();
 
     assert_eq!(rig.view().role, Role::Candidate);

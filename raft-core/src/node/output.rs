@@ -210,14 +210,19 @@ impl Node {
         self.outbox.logs.push(record);
     }
 
-    /// Queues an output that rests on no write.
-    pub(super) fn publish(&mut self, subject: &Subject, reply: Option<Subject>, payload: Bytes) {
+    /// Queues a message that rests on no write (server: `sendRPC`).
+    pub(super) fn send_rpc(&mut self, subject: &Subject, reply: Option<Subject>, payload: Bytes) {
         self.counters.messages_sent += 1;
         self.outbox.free.push_back(Output::Publish {
             subject: subject.clone(),
             reply,
             payload,
         });
+    }
+
+    /// Queues an answer that rests on no write (server: `sendReply`).
+    pub(super) fn send_reply(&mut self, subject: &Subject, payload: Bytes) {
+        self.send_rpc(subject, None, payload);
     }
 
     /// Queues an output that may leave once `after` is durable. `acknowledges` is the index a

@@ -171,7 +171,7 @@ impl Node {
     }
 
     /// Appends an encoded append entry after the last index (server: `storeToWAL`).
-    pub(super) fn store(&mut self, term: Term, frame: Bytes) -> Result<(), StoreFailed> {
+    pub(super) fn store_to_wal(&mut self, term: Term, frame: Bytes) -> Result<(), StoreFailed> {
         if self.fatal.is_some() {
             return Err(StoreFailed);
         }
@@ -204,10 +204,10 @@ impl Node {
     ///
     /// Differs from the server: a cut below the commit is refused and closes the group. The
     /// server cuts, with a committed entry lost.
-    pub(super) fn truncate(&mut self, term: Term, last: Index, leader: PeerId) -> bool {
+    pub(super) fn truncate_wal(&mut self, term: Term, last: Index, leader: PeerId) -> bool {
         if last < self.commit {
             let commit = self.commit;
-            self.fail(FatalError::TruncateBelowCommit {
+            self.set_write_err(FatalError::TruncateBelowCommit {
                 to: last,
                 commit,
                 leader,
@@ -244,16 +244,21 @@ impl Node {
         true
     }
 
+    /// Cuts off everything (server: `resetWAL`).
+    pub(super) fn reset_wal(&mut self, leader: PeerId) -> bool {
+        self.truncate_wal(Term::ZERO, Index::ZERO, leader)
+    }
+
     /// Stops the group because its store failed.
     pub(super) fn fail_storage(&mut self, error: StorageError) {
         if matches!(error, StorageError::Closed) {
             return;
         }
-        self.fail(FatalError::Storage(error.into()));
+        self.set_write_err(FatalError::Storage(error.into()));
     }
 
     /// Stops the group for good (server: `setWriteErr`). What waited for a write is never said.
-    pub(super) fn fail(&mut self, error: FatalError) {
+    pub(super) fn set_write_err(&mut self, error: FatalError) {
         if self.fatal.is_some() || self.is_closed() {
             return;
         }

@@ -82,15 +82,15 @@ impl Node {
     }
 
     /// Changes the role, with what every change entails: a fresh election timeout, emptied queues
-    /// on leaving leadership, term and vote on their way to the disk.
-    pub(super) fn switch_role(&mut self, to: Role) {
+    /// on leaving leadership, term and vote on their way to the disk (server: `switchState`).
+    pub(super) fn switch_state(&mut self, to: Role) {
         if self.role == Role::Closed {
             return;
         }
         let from = std::mem::replace(&mut self.role, to);
         self.reset_election_timeout();
         if from == Role::Leader && to != Role::Leader {
-            self.notify_lead_change(false);
+            self.update_lead_change(false);
             self.responses.clear();
             self.counters.proposals_refused += self.proposals.len() as u64;
             self.proposals.clear();
@@ -118,7 +118,7 @@ impl Node {
         self.transfer_pending = false;
         self.acks.clear();
         self.update_leader(leader);
-        self.switch_role(Role::Follower);
+        self.switch_state(Role::Follower);
     }
 
     /// Becomes leader of the current term and appends the membership as its first entry, the
@@ -129,7 +129,7 @@ impl Node {
         }
         self.transfer_pending = false;
         self.update_leader(Some(self.id));
-        self.switch_role(Role::Leader);
+        self.switch_state(Role::Leader);
         self.note(LogLevel::Info, "won the election".to_owned());
         self.send_peer_state();
         self.announce_at = self.last_index;
@@ -143,7 +143,7 @@ impl Node {
         if !self.had_leader && leader.is_some() {
             self.had_leader = true;
             if std::mem::take(&mut self.maybe_leader) && leader != Some(self.id) {
-                self.notify_lead_change(false);
+                self.update_lead_change(false);
             }
         }
         if leader != Some(self.id) && !was_us {
@@ -156,8 +156,8 @@ impl Node {
         }
     }
 
-    /// Puts a lead change into its slot; the newest wins.
-    pub(super) fn notify_lead_change(&mut self, is_leader: bool) {
+    /// Puts a lead change into its slot; the newest wins (server: `updateLeadChange`).
+    pub(super) fn update_lead_change(&mut self, is_leader: bool) {
         self.counters.leader_changes += 1;
         self.lead_change = Some(LeadChange {
             is_leader,

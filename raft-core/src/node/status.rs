@@ -89,6 +89,12 @@ pub struct PeerStatus {
 }
 
 impl Node {
+    /// Votes and acknowledgements that make a quorum (server: `QuorumNeeded`).
+    #[must_use]
+    pub const fn quorum_needed(&self) -> u32 {
+        self.quorum
+    }
+
     /// One consistent picture.
     #[must_use]
     pub fn status(&self, now: Instant) -> NodeStatus {
@@ -111,7 +117,7 @@ impl Node {
             entries: self.last_index.since(self.snapshot_index),
             bytes: log.bytes,
             cluster_size: self.cluster_size,
-            quorum: self.quorum,
+            quorum: self.quorum_needed(),
             observer: self.observer,
             paused: self.paused,
             catching_up: self.catchup.is_some(),

@@ -25,14 +25,14 @@ impl Node {
             Ok(Some(match name {
                 "store_to_wal" => {
                     let ae = decoded(AppendEntry::decode(args.bytes(0)?))?;
-                    let stored = self.store(ae.head.term, ae.into_frame());
+                    let stored = self.store_to_wal(ae.head.term, ae.into_frame());
                     stored.map_err(|e| CallError::Failed(e.to_string()))?.done()
                 }
                 "truncate_wal" => json!(self.cut_named(args.term(0)?, args.index(1)?)),
                 "reset_wal" => json!(self.cut_named(Term::ZERO, Index::ZERO)),
                 "cache_pending_entry" => {
                     let ae = decoded(AppendEntry::decode(args.bytes(0)?))?;
-                    self.cache_pending(ae).done()
+                    self.cache_pending_entry(ae).done()
                 }
                 "wal_truncate" => {
                     let (last, seq) = (args.index(0)?, self.durability.issue());
@@ -59,7 +59,7 @@ impl Node {
         self.commit = self.commit.min(last);
         self.processed = self.processed.min(last);
         self.applied = self.applied.min(last);
-        self.truncate(term, last, self.id)
+        self.truncate_wal(term, last, self.id)
     }
 
     fn fail_truncate_named(&mut self) {
