@@ -60,13 +60,14 @@ impl Acks {
         }
     }
 
-    /// How many peers acknowledged exactly `index`.
-    fn count(&self, index: Index) -> usize {
+    /// How many of those that are `counted` acknowledged exactly `index`.
+    fn count(&self, index: Index, counted: impl Fn(&PeerId) -> bool) -> usize {
         if index < self.first {
             return 0;
         }
         let at = usize::try_from(index.since(self.first)).unwrap_or(usize::MAX);
-        self.sets.get(at).map_or(0, SmallVec::len)
+        let set = self.sets.get(at);
+        set.map_or(0, |set| set.iter().filter(|peer| counted(peer)).count())
     }
 
     /// Forgets everything up to `index`.
@@ -371,9 +372,13 @@ impl Node {
 
     /// Commits up to `index` if a quorum holds exactly that entry (behaviour.md 9.2). Our own
     /// copy counts while we are a member and once it is durable.
+    ///
+    /// Differs from the server: who acknowledged and was removed since does not count any more.
+    /// The quorum is that of the members left, so a stranger's copy must not help to fill it.
     pub(super) fn try_commit(&mut self, index: Index) -> bool {
-        let own = self.peers.contains_key(&self.id) && self.durability.durable_index() >= index;
-        if self.acks.count(index) + usize::from(own) < self.quorum as usize {
+        let is_member = |id: &PeerId| self.peers.contains_key(id);
+        let own = is_member(&self.id) && self.durability.durable_index() >= index;
+        if self.acks.count(index, is_member) + usize::from(own) < self.quorum as usize {
             return false;
         }
         self.commit_through(index)

@@ -263,6 +263,30 @@ fn acknowledgement_in_our_own_name_does_not_count() {
     assert_eq!(rig.view().commit, 0);
 }
 
+/// The removed peer's acknowledgement, the leader's own and the smaller quorum would otherwise
+/// commit what no other member holds.
+#[test]
+fn issue_7589_acknowledgement_of_a_peer_removed_since_does_not_count() {
+    const N2: PeerId = PeerId(*b"cnrtt3eg");
+    let mut rig = Rig::new(&[SELF, N0, N1, N2], MemoryLog::new());
+    rig.node.switch_to_candidate();
+    rig.turn();
+    rig.sync();
+    rig.vote(1, N0);
+    rig.vote(1, N1);
+    rig.turn();
+    rig.acknowledge(1, 1, N2);
+    rig.turn();
+
+    rig.node.append_removal(N2);
+    assert_eq!(rig.node.quorum, 2);
+    assert!(!rig.node.try_commit(Index(1)));
+    rig.acknowledge(1, 1, N0);
+    rig.turn();
+
+    assert_eq!(rig.view(), leading(1, (1, 1), 1));
+}
+
 #[test]
 fn acknowledgements_of_strangers_other_terms_and_unsent_indexes_do_not_count() {
     let mut rig = Rig::leader_in(3, DiskLog::new());
