@@ -71,6 +71,32 @@ fn paused_follower_stores_and_acknowledges_and_hands_up_when_resumed() {
     assert_eq!(rig.applied().len(), 2);
 }
 
+/// Only what matched our log was said to be committed; what is stored after it may be anything.
+#[test]
+fn commit_held_back_while_paused_does_not_reach_beyond_the_log_of_that_moment() {
+    let mut rig = Rig::follower_at(1, 1, MemoryLog::new());
+    rig.node.pause_apply(rig.now).unwrap();
+    rig.live(entry(N0, 1, u64::MAX, (1, 1), b""));
+    rig.live(entry(N0, 1, 0, (1, 1), b"two"));
+    assert_eq!(rig.node.held_commit, Index(1));
+
+    rig.node.resume_apply(rig.now);
+
+    assert_eq!(rig.view().commit, 1);
+}
+
+/// SE-21: a leader that knows of less does not take back what was committed.
+#[test]
+fn commit_held_back_while_paused_never_goes_down() {
+    let mut rig = Rig::follower_at(1, 2, MemoryLog::new());
+    rig.node.pause_apply(rig.now).unwrap();
+    rig.live(entry(N0, 1, 2, (1, 2), b""));
+
+    rig.live(entry(N0, 1, 1, (1, 2), b""));
+
+    assert_eq!(rig.node.held_commit, Index(2));
+}
+
 #[test]
 fn leader_does_not_pause() {
     let mut rig = Rig::leader_in(3, MemoryLog::new());

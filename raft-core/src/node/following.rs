@@ -224,11 +224,12 @@ impl Node {
 
     /// Step 14: commits what the sender says is committed, as far as the log goes.
     pub(super) fn commit_up_to(&mut self, commit: Index) {
+        // What lies beyond our log now, nobody has said to be committed: other entries may come.
+        let upto = commit.min(self.last_index);
         if self.paused {
-            self.held_commit = self.held_commit.max(commit);
+            self.held_commit = self.held_commit.max(upto);
             return;
         }
-        let upto = commit.min(self.last_index);
         let mut index = self.commit.next();
         while index <= upto && self.apply_commit(index).is_ok() {
             index = index.next();
