@@ -272,12 +272,13 @@ impl Router {
         payload: Bytes,
         mut deliver: impl FnMut(&Arc<Link>, Delivery),
     ) {
+        // The hub's own counter is shared by all shards: it is left alone unless somebody watches.
         let watched = self.hub.watched.load(Ordering::Relaxed);
-        if watched {
-            let watchers = lock(&self.hub.watchers);
+        let hub = watched.then(|| Arc::clone(&self.hub));
+        if let Some(hub) = &hub {
+            let watchers = lock(&hub.watchers);
             watchers.show(Some(from.peer.id), subject, reply.as_ref(), &payload);
         }
-        let hub = Arc::clone(&self.hub);
         let partition = from.peer.partition.load(Ordering::Relaxed);
         for Member {
             link,
@@ -290,7 +291,9 @@ impl Router {
             if own || peer.partition.load(Ordering::Relaxed) != partition {
                 continue;
             }
-            if watched && lock(&hub.watchers).loses(from.peer.id, peer.id, subject) {
+            if let Some(hub) = &hub
+                && lock(&hub.watchers).loses(from.peer.id, peer.id, subject)
+            {
                 continue;
             }
             let (slot, subscription) = (*slot, *id);
