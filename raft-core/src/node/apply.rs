@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::error::CommitError;
-use super::{FatalError, LeadChange, Node, PauseError, Role, signal};
+use super::{FatalError, Node, PauseError, Role, signal};
 use crate::time::Instant;
 use crate::types::{Entry, EntryType, Index, PeerId};
 use crate::wire::{AppendEntry, EntryRef, PeerState};
@@ -233,12 +233,7 @@ impl Node {
             if self.role == Role::Leader && !self.complete_leader {
                 self.complete_leader = true;
                 self.leader_since = Some(self.now);
-                self.counters.leader_changes += 1;
-                self.lead_change = Some(LeadChange {
-                    is_leader: true,
-                    term: self.term,
-                });
-                self.outbox.raise(signal::LEADER);
+                self.update_lead_change(true);
             }
         }
         let entries = self.applied.since(self.snapshot_index);

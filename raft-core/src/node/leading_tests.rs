@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::rig::{DiskLog, EMPTY, N0, N1, Out, Rig, SELF, leading, no_op, normal, sent};
+use super::rig::{DiskLog, EMPTY, N0, N1, Out, Rig, SELF, entry, leading, no_op, normal, sent};
 use super::{Proposal, ProposeError, Role};
-use crate::storage::{MemoryLog, StorageError};
+use crate::storage::{Log, MemoryLog, StorageError, WriteSeq};
 use crate::types::{Entry, EntryType, Index, PeerId, Term};
 
 // Proposals.
@@ -430,6 +430,41 @@ fn leader_that_hears_from_one_peer_stays() {
 }
 
 // Failures.
+
+#[test]
+fn winner_that_cannot_store_its_first_entry_closes_and_announces_nothing() {
+    let mut log = DiskLog::new();
+    let old = entry(N0, 1, 0, (0, 0), b"old");
+    log.append(Index(1), WriteSeq(1), old.into_frame()).unwrap();
+    log.broken = true;
+    let mut rig = Rig::new(&[SELF, N0, N1], log);
+    rig.node.switch_to_candidate();
+    rig.turn();
+    rig.sync();
+
+    rig.vote(2, N0);
+    rig.turn();
+
+    assert_eq!(rig.view().role, Role::Closed);
+    assert_eq!(rig.node.announce_at, Index::ZERO);
+    assert!(!rig.node.is_leader());
+}
+
+#[test]
+fn write_that_fails_after_a_stop_takes_what_waited_for_it_along() {
+    let mut rig = Rig::new(&[SELF, N0, N1], DiskLog::new());
+    rig.ask(5, (0, 0), N0);
+    rig.turn();
+    let writes = rig.node.take_writes().unwrap();
+    rig.node.stop();
+    rig.outputs();
+
+    rig.node
+        .handle_write_failed(Arc::new(StorageError::Failed), rig.now);
+    rig.node.handle_durable(writes.upto, rig.now);
+
+    assert_eq!(rig.outputs(), EMPTY);
+}
 
 #[test]
 fn leader_that_cannot_write_closes_and_sends_nothing() {

@@ -259,12 +259,13 @@ impl Node {
 
     /// Stops the group for good (server: `setWriteErr`). What waited for a write is never said.
     pub(super) fn set_write_err(&mut self, error: FatalError) {
+        // Also of a node that was stopped meanwhile.
+        self.outbox.drop_waiting();
         if self.fatal.is_some() || self.is_closed() {
             return;
         }
         self.note(LogLevel::Error, error.to_string());
         self.fatal = Some(error);
-        self.outbox.drop_waiting();
         self.outbox.raise(signal::FAULT);
         self.stop();
     }

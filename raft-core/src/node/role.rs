@@ -132,7 +132,9 @@ impl Node {
         self.switch_state(Role::Leader);
         self.note(LogLevel::Info, "won the election".to_owned());
         self.send_peer_state();
-        self.announce_at = self.last_index;
+        if self.role == Role::Leader {
+            self.announce_at = self.last_index;
+        }
     }
 
     /// Records the believed leader (server: `updateLeader`). Another leader than ourselves makes
