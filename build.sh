@@ -141,7 +141,8 @@ run_cargo() {
 rid() {
     local libc=
     case $(uname -s) in
-    Linux) ldd --version 2>&1 | grep -qi musl && libc=musl- ;;
+    # Its own exit code says nothing: musl's ends with an error, as it has no such option.
+    Linux) [[ $(ldd --version 2>&1 || true) == *musl* ]] && libc=musl- ;;
     Darwin) echo "osx-$(machine)" && return ;;
     esac
     echo "linux-$libc$(machine)"
