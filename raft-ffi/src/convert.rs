@@ -107,16 +107,21 @@ pub unsafe fn copy_out(
     buf_len: usize,
     needed_len_out: *mut usize,
 ) -> Outcome {
-    // SAFETY: the caller promises a writable place or null.
+    // Whether both places will do, before anything is written: a failure leaves outputs alone.
+    if needed_len_out.is_null() {
+        return Err(null("needed_len_out"));
+    }
+    let fits = bytes.len() <= buf_len;
+    if fits && !bytes.is_empty() && buf_ptr.is_null() {
+        return Err(null("buf_ptr"));
+    }
+    // SAFETY: not null, and the caller promises a writable place.
     unsafe { write_out(needed_len_out, bytes.len(), "needed_len_out")? };
-    if bytes.len() > buf_len {
+    if !fits {
         return Err(Failure::code(NRG_STATUS_BUFFER_TOO_SMALL));
     }
     if bytes.is_empty() {
         return Ok(());
-    }
-    if buf_ptr.is_null() {
-        return Err(null("buf_ptr"));
     }
     // SAFETY: not null, `buf_len >= bytes.len()` writable bytes, and a borrowed slice can not
     // overlap a buffer that the caller may write to.
@@ -131,7 +136,8 @@ pub unsafe fn copy_out(
 ///
 /// # Safety
 /// `T` is `repr(C)`, begins with a `u32` `struct_size`, and all zeros is a value of it. `ptr` is
-/// null or points to at least 4 readable bytes, and to `struct_size` readable bytes in all.
+/// null or aligned for a `u32` and points to at least 4 readable bytes, and to `struct_size`
+/// readable bytes in all.
 pub unsafe fn sized_in<T: Copy>(
     ptr: *const T,
     first_released: usize,
@@ -219,12 +225,15 @@ pub unsafe fn handle_in<'a, T: Sync>(ptr: *const T, what: &'static str) -> Resul
 
 /// Makes an object and hands it to the caller as a handle; the place is null when that fails.
 ///
+/// A handle may be used by many threads at once and freed on any of them, which is what the bounds
+/// ask of its object.
+///
 /// # Errors
 /// A null place, or what `make` says.
 ///
 /// # Safety
 /// `out` is null or valid for a write.
-pub unsafe fn handle_out<T>(
+pub unsafe fn handle_out<T: Send + Sync>(
     out: *mut *mut T,
     what: &'static str,
     make: impl FnOnce() -> Result<T, Failure>,
@@ -240,7 +249,7 @@ pub unsafe fn handle_out<T>(
 ///
 /// # Safety
 /// As [`handle_out`].
-pub unsafe fn handle_or_null_out<T>(
+pub unsafe fn handle_or_null_out<T: Send + Sync>(
     out: *mut *mut T,
     what: &'static str,
     make: impl FnOnce() -> Result<Option<T>, Failure>,
@@ -257,7 +266,7 @@ pub unsafe fn handle_or_null_out<T>(
 /// # Safety
 /// `ptr` is null or a handle that [`handle_out`] made, was not taken back yet, and is not used by
 /// another call.
-pub unsafe fn handle_free<T>(ptr: *mut T) -> Option<Box<T>> {
+pub unsafe fn handle_free<T: Send>(ptr: *mut T) -> Option<Box<T>> {
     // SAFETY: not null, made by `Box::into_raw`, and exclusively ours by the caller's promise.
     (!ptr.is_null()).then(|| unsafe { Box::from_raw(ptr) })
 }
@@ -356,10 +365,17 @@ pub unsafe fn records_out<T: Copy>(
     cap: usize,
     count_out: *mut usize,
 ) -> Outcome {
+    if count_out.is_null() {
+        return Err(null("count_out"));
+    }
+    let fits = records.len() <= cap;
+    if fits && !records.is_empty() && ptr.is_null() {
+        return Err(null("the array"));
+    }
     // SAFETY: the caller's promises are this function's own; the number was compared with `cap`.
     unsafe {
         write_out(count_out, records.len(), "count_out")?;
-        if records.len() > cap {
+        if !fits {
             return Err(Failure::code(NRG_STATUS_BUFFER_TOO_SMALL));
         }
         values_out(records.iter().copied(), ptr, "the array")
@@ -436,6 +452,25 @@ mod tests {
             Err(NRG_STATUS_BUFFER_TOO_SMALL)
         );
         assert_eq!((buffer, needed), ([7; 4], 5));
+    }
+
+    #[test]
+    fn a_null_buffer_is_refused_before_anything_is_written() {
+        let (mut needed, mut count) = (7_usize, 7_usize);
+
+        // SAFETY: null is answered with a status; the lengths are writable.
+        let (text, records) = unsafe {
+            (
+                copy_out(b"hello", ptr::null_mut(), 9, &raw mut needed),
+                records_out(&[1_u32], ptr::null_mut(), 9, &raw mut count),
+            )
+        };
+
+        for outcome in [text, records] {
+            let status = outcome.map_err(|failure| failure.status());
+            assert_eq!(status, Err(NRG_STATUS_NULL_ARGUMENT));
+        }
+        assert_eq!((needed, count), (7, 7));
     }
 
     #[test]
