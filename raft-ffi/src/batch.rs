@@ -50,7 +50,7 @@ unsafe impl Sync for NrgBatch {}
 impl NrgBatch {
     /// A batch of apply-queue items.
     pub(crate) fn committed(kept: Vec<Committed>, counted: Counted) -> Self {
-        let mut items = Vec::with_capacity(kept.len());
+        let mut items = Vec::with_capacity(kept.iter().map(records_for).sum());
         for committed in &kept {
             push_committed(committed, &mut items);
         }
@@ -142,6 +142,14 @@ fn item(index: u64, data: &[u8], entry_type: u32, flags: u32) -> NrgBatchItem {
         data_len: data.len(),
         entry_type,
         flags,
+    }
+}
+
+/// How many records [`push_committed`] makes of an item, so that a batch is one allocation.
+fn records_for(committed: &Committed) -> usize {
+    match committed {
+        Committed::NilGuard | Committed::CatchupStarted => 1,
+        Committed::Entries(entries) => entries.entries().count().max(1),
     }
 }
 
