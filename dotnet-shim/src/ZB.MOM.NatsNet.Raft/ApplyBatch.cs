@@ -36,9 +36,10 @@ public sealed class ApplyBatch : IDisposable, IEnumerable<CommittedEntry>
         {
             for (int at = _count - 1; at >= 0; at--)
             {
-                if (Read(at).index != 0)
+                ulong index = Read(at).index;
+                if (index != 0)
                 {
-                    return Read(at).index;
+                    return index;
                 }
             }
 
@@ -80,12 +81,18 @@ public sealed class ApplyBatch : IDisposable, IEnumerable<CommittedEntry>
 
     /// <summary>One record; throws when the batch is disposed.</summary>
     /// <param name="at">Its place, below <see cref="RecordCount"/>.</param>
-    /// <returns>The record in place.</returns>
-    internal unsafe ref readonly Item Read(int at)
+    /// <returns>
+    /// A copy: a reference into the engine's memory would not keep the batch from the collector.
+    /// </returns>
+    internal unsafe Item Read(int at)
     {
         ObjectDisposedException.ThrowIf(_handle.IsClosed, this);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)at, (uint)_count, nameof(at));
-        return ref _items[at];
+        Item item = _items[at];
+
+        // This may be the caller's last use of the batch; its memory ends with it.
+        GC.KeepAlive(this);
+        return item;
     }
 
     /// <summary>How many records belong to the log index that begins at a place.</summary>
@@ -181,7 +188,7 @@ public readonly struct CommittedEntry : IEnumerable<EntryView>
     public int Count
         => (First.flags & (Nrg.NRG_ITEM_NIL_GUARD | Nrg.NRG_ITEM_EMPTY)) == 0 ? _length : 0;
 
-    private ref readonly Item First => ref _batch.Read(_start);
+    private Item First => _batch.Read(_start);
 
     /// <summary>Goes through the entries in order, without allocation.</summary>
     /// <returns>The enumerator.</returns>
@@ -265,12 +272,19 @@ public readonly struct EntryView
     {
         get
         {
-            ref readonly Item item = ref _batch.Read(_at);
+            Item item = _batch.Read(_at);
             return new ReadOnlySpan<byte>((void*)item.data_ptr, checked((int)item.data_len));
         }
     }
 
     /// <summary>Copies the entry's bytes.</summary>
     /// <returns>A new array.</returns>
-    public byte[] ToArray() => Data.ToArray();
+    public byte[] ToArray()
+    {
+        byte[] copy = Data.ToArray();
+
+        // The batch may have no other holder than this copy of the view.
+        GC.KeepAlive(_batch);
+        return copy;
+    }
 }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using ZB.MOM.NatsNet.Server.Native;
 using ZB.MOM.NatsNet.Server.Tests.Support;
 
@@ -82,6 +83,39 @@ public unsafe class EchoTests : BoundaryTest
 
         Should.Throw<ObjectDisposedException>(() => kept.ToArray());
         Should.Throw<ObjectDisposedException>(() => batch.LastIndex);
+    }
+
+    [RaftFact]
+    public void ABatchThatNobodyHolds_IsReadToItsEndAndReleasedByTheCollector()
+    {
+        using var storm = new GarbageStorm();
+
+        ReadThem();
+
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        LiveObjects.OfProcess()["batches"].ShouldBe(0UL);
+
+        // In a frame of its own: nothing of it is left on the stack that the collector sees.
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        static void ReadThem()
+        {
+            // Each view is its batch's only holder while it is read.
+            for (int round = 0; round < 200; round++)
+            {
+                OnlyEntry().ToArray().ShouldBe([1, 2, 3]);
+                OnlyEntry().Type.ShouldBe(EntryType.Normal);
+            }
+        }
+
+        static EntryView OnlyEntry()
+        {
+            NativeMethods.TestEchoBatch([1, 2, 3], [3], out BatchHandle? handle)
+                .ShouldBe(RaftStatus.Ok);
+            var batch =
+                new ApplyBatch(handle!, NativeMethods.BatchItems(handle!, out int count), count);
+            return new EntryView(batch, 0);
+        }
     }
 
     private static void Call(
