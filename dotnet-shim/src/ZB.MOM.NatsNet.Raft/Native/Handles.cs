@@ -16,11 +16,14 @@ internal sealed class NodeHandle : SafeHandleZeroOrMinusOneIsInvalid
 {
     private readonly RuntimeHandle _runtime;
 
+    /// <param name="pointer">The native node.</param>
+    /// <param name="runtime">
+    /// Its runtime, with a reference added that is the node's from now on. Adding it here could
+    /// fail, and leave the node without an owner.
+    /// </param>
     internal NodeHandle(IntPtr pointer, RuntimeHandle runtime)
         : base(ownsHandle: true)
     {
-        bool held = false;
-        runtime.DangerousAddRef(ref held);
         _runtime = runtime;
         SetHandle(pointer);
     }

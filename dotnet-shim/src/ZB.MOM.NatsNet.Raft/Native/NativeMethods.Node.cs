@@ -25,23 +25,38 @@ internal static unsafe partial class NativeMethods
     internal static RaftStatus NodeOpen(
         RuntimeHandle runtime, NodePlace place, LoopbackHandle network, out NodeHandle? node)
     {
-        using var runtimeLease = new Lease(runtime);
         using var networkLease = new Lease(network);
         NrgNodeConfig.Unmanaged config = place.Config;
         IntPtr opened = IntPtr.Zero;
         int status;
-        fixed (byte* name = place.GroupName)
-        fixed (byte* root = place.StoreRoot)
+        bool held = false;
+        node = null;
+        try
         {
-            config.group_name_ptr = (IntPtr)name;
-            config.store_root_ptr = (IntPtr)root;
-            config.loopback = networkLease.Pointer;
-            config.transport = Nrg.NRG_TRANSPORT_LOOPBACK;
-            status = Interop.nrg_node_open(
-                runtimeLease.Pointer, (IntPtr)(&config), (IntPtr)(&opened));
+            // The call's lease, which becomes the node's: opening may take long, and nothing may
+            // fail between the end of the call and the node having its owner.
+            runtime.DangerousAddRef(ref held);
+            fixed (byte* name = place.GroupName)
+            fixed (byte* root = place.StoreRoot)
+            {
+                config.group_name_ptr = (IntPtr)name;
+                config.store_root_ptr = (IntPtr)root;
+                config.loopback = networkLease.Pointer;
+                config.transport = Nrg.NRG_TRANSPORT_LOOPBACK;
+                status = Interop.nrg_node_open(
+                    runtime.DangerousGetHandle(), (IntPtr)(&config), (IntPtr)(&opened));
+            }
+
+            node = opened == IntPtr.Zero ? null : new NodeHandle(opened, runtime);
+        }
+        finally
+        {
+            if (held && node is null)
+            {
+                runtime.DangerousRelease();
+            }
         }
 
-        node = opened == IntPtr.Zero ? null : new NodeHandle(opened, runtime);
         return (RaftStatus)status;
     }
 
