@@ -78,6 +78,7 @@ public sealed partial class Raft : IRaftNode, IDisposable
         try
         {
             int bytes = 0;
+            bool plain = true;
             for (int at = 0; at < entries.Count; at++)
             {
                 Entry entry = entries[at];
@@ -85,14 +86,16 @@ public sealed partial class Raft : IRaftNode, IDisposable
                 bytes += entry.Data.Length;
                 lengths[at] = (uint)entry.Data.Length;
                 types[at] = (byte)entry.Type;
+                plain &= entry.Type == EntryType.Normal;
             }
 
+            // Without types the engine cuts the entries out of the buffer as it queues them.
             RaftStatus status = NativeMethods.NodeProposeBatch(
                 Handle,
                 term,
                 packed.AsSpan(0, bytes),
                 lengths.AsSpan(0, entries.Count),
-                types.AsSpan(0, entries.Count));
+                plain ? default : types.AsSpan(0, entries.Count));
             Check(Counted(status), nameof(ProposeMulti));
         }
         finally
