@@ -383,11 +383,17 @@
 // A write failed for good and closed the node; the text says which.
 #define NRG_STATUS_WRITE_ERROR 506
 
+// A leader asked for committed entries to be cut off: the node is closed, nothing was cut.
+#define NRG_STATUS_TRUNCATE_BELOW_COMMIT 507
+
 // The engine panicked; the node that did it is unusable.
 #define NRG_STATUS_PANIC 900
 
 // The engine met a state that it does not know.
 #define NRG_STATUS_INTERNAL 901
+
+// The operating system gave the engine no thread; the text says which.
+#define NRG_STATUS_NO_THREAD 902
 
 // Major version of the ABI: a library with another one can not be used.
 #define NRG_ABI_MAJOR 1
@@ -813,7 +819,7 @@ int32_t nrg_node_stop(const nrg_node *node);
 int32_t nrg_node_delete(const nrg_node *node);
 
 // Releases the handle; accepts null. A node that still runs goes on; with the last owner of one
-// that has stopped its files are closed. may block on disk
+// that has stopped the memory of its log is released. short lock
 //
 // The caller guarantees:
 // `node` is null, or comes from `nrg_node_open`, was not freed, and is not used by another call
@@ -1005,11 +1011,13 @@ int32_t nrg_node_last_heard(const nrg_node *node, uint64_t peer_id, uint64_t *un
 // `node` is a live handle; `healthy_out` is valid for a write.
 int32_t nrg_node_check_health(const nrg_node *node, uint32_t *healthy_out);
 
-// Writes why the node failed for good: `code_out` receives `NRG_STATUS_WRITE_ERROR` or
-// `NRG_STATUS_PANIC`, or `NRG_STATUS_OK` when it has not failed; the text goes to the buffer.
+// Writes why the node failed for good: `code_out` receives `NRG_STATUS_WRITE_ERROR`,
+// `NRG_STATUS_ENTRY_LOAD_FAILED`, `NRG_STATUS_TRUNCATE_BELOW_COMMIT` or `NRG_STATUS_PANIC`, or
+// `NRG_STATUS_OK` when it has not failed; the text goes to the buffer.
 //
 // UTF-8, not terminated; `needed_len_out` receives the length, also when the buffer is too small
-// (`NRG_STATUS_BUFFER_TOO_SMALL`). Works on a closed node too. short lock
+// (`NRG_STATUS_BUFFER_TOO_SMALL`, nothing else is written then). Works on a closed node too.
+// short lock
 //
 // The caller guarantees:
 // `node` is a live handle; `buf_ptr` is null or valid for writes of `buf_len` bytes; the other

@@ -633,6 +633,11 @@ internal static class NrgConstants
     internal const int NRG_STATUS_WRITE_ERROR = 506;
 
     /// <summary>
+    /// A leader asked for committed entries to be cut off: the node is closed, nothing was cut.
+    /// </summary>
+    internal const int NRG_STATUS_TRUNCATE_BELOW_COMMIT = 507;
+
+    /// <summary>
     /// The engine panicked; the node that did it is unusable.
     /// </summary>
     internal const int NRG_STATUS_PANIC = 900;
@@ -641,6 +646,11 @@ internal static class NrgConstants
     /// The engine met a state that it does not know.
     /// </summary>
     internal const int NRG_STATUS_INTERNAL = 901;
+
+    /// <summary>
+    /// The operating system gave the engine no thread; the text says which.
+    /// </summary>
+    internal const int NRG_STATUS_NO_THREAD = 902;
 
     /// <summary>
     /// Major version of the ABI: a library with another one can not be used.

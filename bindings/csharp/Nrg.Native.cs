@@ -176,7 +176,7 @@ internal static partial class Interop {
 
     /// <summary>
     /// Releases the handle; accepts null. A node that still runs goes on; with the last owner of one
-    /// that has stopped its files are closed. may block on disk
+    /// that has stopped the memory of its log is released. short lock
     /// </summary>
     [LibraryImport(NativeLib, EntryPoint = "nrg_node_free")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -446,11 +446,13 @@ internal static partial class Interop {
     internal static partial int nrg_node_last_heard(IntPtr node, ulong peer_id, IntPtr unix_nanos_out);
 
     /// <summary>
-    /// Writes why the node failed for good: `code_out` receives `NRG_STATUS_WRITE_ERROR` or
-    /// `NRG_STATUS_PANIC`, or `NRG_STATUS_OK` when it has not failed; the text goes to the buffer.
+    /// Writes why the node failed for good: `code_out` receives `NRG_STATUS_WRITE_ERROR`,
+    /// `NRG_STATUS_ENTRY_LOAD_FAILED`, `NRG_STATUS_TRUNCATE_BELOW_COMMIT` or `NRG_STATUS_PANIC`, or
+    /// `NRG_STATUS_OK` when it has not failed; the text goes to the buffer.
     ///
     /// UTF-8, not terminated; `needed_len_out` receives the length, also when the buffer is too small
-    /// (`NRG_STATUS_BUFFER_TOO_SMALL`). Works on a closed node too. short lock
+    /// (`NRG_STATUS_BUFFER_TOO_SMALL`, nothing else is written then). Works on a closed node too.
+    /// short lock
     /// </summary>
     [LibraryImport(NativeLib, EntryPoint = "nrg_node_write_error")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -677,11 +679,13 @@ internal static partial class Interop {
     internal static partial int nrg_node_last_heard(IntPtr node, ulong peer_id, ref ulong unix_nanos_out);
 
     /// <summary>
-    /// Writes why the node failed for good: `code_out` receives `NRG_STATUS_WRITE_ERROR` or
-    /// `NRG_STATUS_PANIC`, or `NRG_STATUS_OK` when it has not failed; the text goes to the buffer.
+    /// Writes why the node failed for good: `code_out` receives `NRG_STATUS_WRITE_ERROR`,
+    /// `NRG_STATUS_ENTRY_LOAD_FAILED`, `NRG_STATUS_TRUNCATE_BELOW_COMMIT` or `NRG_STATUS_PANIC`, or
+    /// `NRG_STATUS_OK` when it has not failed; the text goes to the buffer.
     ///
     /// UTF-8, not terminated; `needed_len_out` receives the length, also when the buffer is too small
-    /// (`NRG_STATUS_BUFFER_TOO_SMALL`). Works on a closed node too. short lock
+    /// (`NRG_STATUS_BUFFER_TOO_SMALL`, nothing else is written then). Works on a closed node too.
+    /// short lock
     /// </summary>
     [LibraryImport(NativeLib, EntryPoint = "nrg_node_write_error")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

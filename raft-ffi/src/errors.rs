@@ -19,8 +19,8 @@ use crate::status::{
     NRG_STATUS_BAD_CONFIG, NRG_STATUS_BAD_DIRECTORY, NRG_STATUS_CLOSED, NRG_STATUS_CORRUPT,
     NRG_STATUS_CORRUPT_PEERS, NRG_STATUS_ENTRY_LOAD_FAILED, NRG_STATUS_ENTRY_STORE_FAILED,
     NRG_STATUS_INTERNAL, NRG_STATUS_INVALID_ARGUMENT, NRG_STATUS_IO, NRG_STATUS_NO_PEER_STATE,
-    NRG_STATUS_NOT_LEADER, NRG_STATUS_SHUTDOWN, NRG_STATUS_TOO_LARGE, NRG_STATUS_TOO_MANY_PREFS,
-    NRG_STATUS_WRITE_ERROR,
+    NRG_STATUS_NO_THREAD, NRG_STATUS_NOT_LEADER, NRG_STATUS_SHUTDOWN, NRG_STATUS_TOO_LARGE,
+    NRG_STATUS_TOO_MANY_PREFS, NRG_STATUS_TRUNCATE_BELOW_COMMIT, NRG_STATUS_WRITE_ERROR,
 };
 #[cfg(feature = "testing")]
 use crate::status::{
@@ -39,7 +39,7 @@ impl From<ProposeError> for Failure {
             ProposeError::MembershipEntry => {
                 Self::new(NRG_STATUS_INVALID_ARGUMENT, error.to_string())
             }
-            ProposeError::Failed(_) => Self::new(NRG_STATUS_WRITE_ERROR, error.to_string()),
+            ProposeError::Failed(ref fatal) => Self::new(of_failure(fatal), error.to_string()),
             _ => unknown(&error),
         }
     }
@@ -118,14 +118,25 @@ fn of_fatal(error: &FatalError) -> i32 {
     match error {
         FatalError::Storage(error) => of_storage(error),
         FatalError::Unreadable { .. } => NRG_STATUS_ENTRY_LOAD_FAILED,
-        // Only a message to a running node can ask for that.
-        FatalError::TruncateBelowCommit { .. } | _ => NRG_STATUS_INTERNAL,
+        FatalError::TruncateBelowCommit { .. } => NRG_STATUS_TRUNCATE_BELOW_COMMIT,
+        _ => NRG_STATUS_INTERNAL,
+    }
+}
+
+/// What closed a node that ran: for its host a failed write is one, whatever the disk said.
+pub(crate) fn of_failure(error: &FatalError) -> i32 {
+    match error {
+        FatalError::Storage(_) => NRG_STATUS_WRITE_ERROR,
+        other => of_fatal(other),
     }
 }
 
 impl From<RuntimeError> for Failure {
     fn from(error: RuntimeError) -> Self {
-        unknown(&error)
+        match error {
+            RuntimeError::Thread { .. } => Self::new(NRG_STATUS_NO_THREAD, error.to_string()),
+            _ => unknown(&error),
+        }
     }
 }
 
@@ -236,7 +247,7 @@ impl From<EncodeError> for Failure {
 mod tests {
     use std::sync::Arc;
 
-    use raft_core::types::Index;
+    use raft_core::types::{Index, PeerId};
 
     use super::*;
     use crate::guard::{guard, last_error};
@@ -261,6 +272,40 @@ mod tests {
         let status = guard(|| Err(ProposeError::MembershipEntry.into()));
         assert_eq!(status, NRG_STATUS_INVALID_ARGUMENT);
         assert_eq!(last_error(), ProposeError::MembershipEntry.to_string());
+    }
+
+    #[test]
+    fn thread_that_cannot_be_started_has_a_status_of_its_own() {
+        let (name, source) = (
+            "nrg-shard-0".to_owned(),
+            std::io::ErrorKind::WouldBlock.into(),
+        );
+        let status = guard(|| Err(RuntimeError::Thread { name, source }.into()));
+        assert_eq!(status, NRG_STATUS_NO_THREAD);
+        assert!(last_error().contains("nrg-shard-0"));
+    }
+
+    #[test]
+    fn what_closed_a_node_has_a_status_of_its_own() {
+        let unreadable = FatalError::Unreadable {
+            index: Index(3),
+            why: "EOF".to_owned(),
+        };
+        let cut = FatalError::TruncateBelowCommit {
+            to: Index(1),
+            commit: Index(2),
+            leader: PeerId::default(),
+        };
+        for (error, status) in [
+            (
+                FatalError::Storage(Arc::new(StorageError::Failed)),
+                NRG_STATUS_WRITE_ERROR,
+            ),
+            (unreadable, NRG_STATUS_ENTRY_LOAD_FAILED),
+            (cut, NRG_STATUS_TRUNCATE_BELOW_COMMIT),
+        ] {
+            assert_eq!(of_failure(&error), status);
+        }
     }
 
     #[test]

@@ -247,7 +247,7 @@ pub unsafe extern "C" fn nrg_node_delete(node: *const NrgNode) -> i32 {
 }
 
 /// Releases the handle; accepts null. A node that still runs goes on; with the last owner of one
-/// that has stopped its files are closed. may block on disk
+/// that has stopped the memory of its log is released. short lock
 ///
 /// # Safety
 /// `node` is null, or comes from `nrg_node_open`, was not freed, and is not used by another call

@@ -11,9 +11,10 @@ use crate::constants::{
     NRG_PEER_VOTING, NRG_ROLE_CANDIDATE, NRG_ROLE_CLOSED, NRG_ROLE_FOLLOWER, NRG_ROLE_LEADER,
     NRG_SYNC_ALWAYS, NRG_SYNC_INTERVAL, NRG_SYNC_NEVER,
 };
-use crate::convert::{copy_out, peer_in, peer_number, records_out, sized_out, write_out};
+use crate::convert::{copy_out, null, peer_in, peer_number, records_out, sized_out, write_out};
+use crate::errors::of_failure;
 use crate::node::{NrgNode, on_any_node, on_node};
-use crate::status::{NRG_STATUS_OK, NRG_STATUS_PANIC, NRG_STATUS_WRITE_ERROR};
+use crate::status::{NRG_STATUS_OK, NRG_STATUS_PANIC};
 use crate::types::{NrgNodeState, NrgPeer};
 
 /// First released size of `nrg_node_state`.
@@ -102,11 +103,13 @@ pub unsafe extern "C" fn nrg_node_check_health(node: *const NrgNode, healthy_out
     }
 }
 
-/// Writes why the node failed for good: `code_out` receives `NRG_STATUS_WRITE_ERROR` or
-/// `NRG_STATUS_PANIC`, or `NRG_STATUS_OK` when it has not failed; the text goes to the buffer.
+/// Writes why the node failed for good: `code_out` receives `NRG_STATUS_WRITE_ERROR`,
+/// `NRG_STATUS_ENTRY_LOAD_FAILED`, `NRG_STATUS_TRUNCATE_BELOW_COMMIT` or `NRG_STATUS_PANIC`, or
+/// `NRG_STATUS_OK` when it has not failed; the text goes to the buffer.
 ///
 /// UTF-8, not terminated; `needed_len_out` receives the length, also when the buffer is too small
-/// (`NRG_STATUS_BUFFER_TOO_SMALL`). Works on a closed node too. short lock
+/// (`NRG_STATUS_BUFFER_TOO_SMALL`, nothing else is written then). Works on a closed node too.
+/// short lock
 ///
 /// # Safety
 /// `node` is a live handle; `buf_ptr` is null or valid for writes of `buf_len` bytes; the other
@@ -122,13 +125,16 @@ pub unsafe extern "C" fn nrg_node_write_error(
     // SAFETY: the caller's promise is this function's own.
     unsafe {
         on_any_node(node, |node| {
-            let (code, text) = match (node.fault(), node.core().write_error()) {
+            if code_out.is_null() {
+                return Err(null("code_out"));
+            }
+            let (code, text) = match (node.fault(), node.core().fatal_error()) {
                 (Some(text), _) => (NRG_STATUS_PANIC, text),
-                (None, Some(text)) => (NRG_STATUS_WRITE_ERROR, text),
+                (None, Some(fatal)) => (of_failure(&fatal), fatal.to_string()),
                 (None, None) => (NRG_STATUS_OK, String::new()),
             };
-            write_out(code_out, code, "code_out")?;
-            copy_out(text.as_bytes(), buf_ptr, buf_len, needed_len_out)
+            copy_out(text.as_bytes(), buf_ptr, buf_len, needed_len_out)?;
+            write_out(code_out, code, "code_out")
         })
     }
 }

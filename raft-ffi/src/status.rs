@@ -124,6 +124,8 @@ pub const NRG_STATUS_CORRUPT: i32 = 504;
 pub const NRG_STATUS_BAD_DIRECTORY: i32 = 505;
 /// A write failed for good and closed the node; the text says which.
 pub const NRG_STATUS_WRITE_ERROR: i32 = 506;
+/// A leader asked for committed entries to be cut off: the node is closed, nothing was cut.
+pub const NRG_STATUS_TRUNCATE_BELOW_COMMIT: i32 = 507;
 
 // 900: faults of the engine itself.
 
@@ -131,6 +133,8 @@ pub const NRG_STATUS_WRITE_ERROR: i32 = 506;
 pub const NRG_STATUS_PANIC: i32 = 900;
 /// The engine met a state that it does not know.
 pub const NRG_STATUS_INTERNAL: i32 = 901;
+/// The operating system gave the engine no thread; the text says which.
+pub const NRG_STATUS_NO_THREAD: i32 = 902;
 
 /// Each code with the name of its constant, in the order of the numbers.
 macro_rules! names {
@@ -194,8 +198,10 @@ pub(crate) const NAMES: &[(i32, &str)] = names![
     NRG_STATUS_CORRUPT,
     NRG_STATUS_BAD_DIRECTORY,
     NRG_STATUS_WRITE_ERROR,
+    NRG_STATUS_TRUNCATE_BELOW_COMMIT,
     NRG_STATUS_PANIC,
     NRG_STATUS_INTERNAL,
+    NRG_STATUS_NO_THREAD,
 ];
 
 /// The name of a status constant, or `None` for a number that is none.

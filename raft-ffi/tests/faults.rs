@@ -72,6 +72,12 @@ fn panic_in_a_call_ends_the_node_and_nothing_else() {
     assert_eq!(unsafe { nrg_node_campaign(node, 0) }, NRG_STATUS_FAULTED);
     host.pump_until("the end", |nodes| nodes[0].seen & NRG_READY_STOPPED != 0);
     assert_ne!(host.nodes[0].seen & NRG_READY_FAULT, 0);
+    let (mut code, mut len) = (7, 0);
+    assert_eq!(
+        unsafe { nrg_node_write_error(node, &mut code, null_mut(), 0, &mut len) },
+        NRG_STATUS_BUFFER_TOO_SMALL
+    );
+    assert_eq!((code, len), (7, 34), "the length and nothing else");
     let expected = "panic: a test asked for this panic".to_owned();
     assert_eq!(failure_of(node), (NRG_STATUS_PANIC, expected));
     let state = host.nodes[0].state();

@@ -170,9 +170,17 @@ public enum RaftStatus
     /// <summary>A write failed for good and closed the node; the text says which.</summary>
     WriteError = 506,
 
+    /// <summary>
+    /// A leader asked for committed entries to be cut off: the node is closed, nothing was cut.
+    /// </summary>
+    TruncateBelowCommit = 507,
+
     /// <summary>The engine panicked; the node that did it is unusable.</summary>
     Panic = 900,
 
     /// <summary>The engine met a state that it does not know.</summary>
     Internal = 901,
+
+    /// <summary>The operating system gave the engine no thread; the text says which.</summary>
+    NoThread = 902,
 }

@@ -9,8 +9,8 @@ use super::hosted::NodeInner;
 use super::metrics::add;
 use crate::config::SyncPolicy;
 use crate::node::{
-    AdjustError, CampaignError, Committed, LeadChange, Node, NodeStatus, PauseError, PeerStatus,
-    Proposal, ProposeError, Role, StepDownError,
+    AdjustError, CampaignError, Committed, FatalError, LeadChange, Node, NodeStatus, PauseError,
+    PeerStatus, Proposal, ProposeError, Role, StepDownError,
 };
 #[cfg(feature = "testing")]
 use crate::shard::Faulted;
@@ -309,10 +309,8 @@ impl NodeHandle {
 
     /// The write error or other failure that closed the node.
     #[must_use]
-    pub fn write_error(&self) -> Option<String> {
-        self.0
-            .slot
-            .peek(|node| node.fatal_error().map(ToString::to_string))
+    pub fn fatal_error(&self) -> Option<FatalError> {
+        self.0.slot.peek(|node| node.fatal_error().cloned())
     }
 
     /// Whether the node is up to date, or catching up while we look: waits up to ten milliseconds

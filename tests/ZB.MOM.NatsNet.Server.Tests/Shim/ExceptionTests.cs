@@ -40,6 +40,8 @@ public class ExceptionTests
                 or RaftStatus.BadPeerId or RaftStatus.NoConfig => typeof(ArgumentException),
             RaftStatus.Unsupported => typeof(NotSupportedException),
             RaftStatus.Faulted or RaftStatus.Panic => typeof(RaftFaultedException),
+            // Bytes of a group's folder that contradict themselves, when it is opened.
+            RaftStatus.CorruptPeers => typeof(RaftStorageException),
             >= RaftStatus.IO and < RaftStatus.Panic => typeof(RaftStorageException),
             _ => typeof(RaftException),
         });
@@ -51,7 +53,9 @@ public class ExceptionTests
     [InlineData(RaftStatus.NoPeerState, true)]
     [InlineData(RaftStatus.BadDirectory, true)]
     [InlineData(RaftStatus.EntryLoadFailed, false)]
+    [InlineData(RaftStatus.TruncateBelowCommit, true)]
     [InlineData(RaftStatus.Corrupt, false)]
+    [InlineData(RaftStatus.CorruptPeers, false)]
     public void StorageFailure_SaysWhetherWhatIsStoredIsIntact(RaftStatus status, bool safe)
         => ThrowHelper.Make(status, "Open", null, "").ShouldBeOfType<RaftStorageException>()
             .DataIsSafe.ShouldBe(safe);

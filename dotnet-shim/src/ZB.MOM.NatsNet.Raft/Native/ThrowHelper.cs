@@ -66,10 +66,12 @@ internal static class ThrowHelper
             case RaftStatus.BadDirectory:
             case RaftStatus.EntryStoreFailed:
             case RaftStatus.WriteError:
+            case RaftStatus.TruncateBelowCommit:
                 return new RaftStorageException(message, status, group, dataIsSafe: true);
 
             case RaftStatus.EntryLoadFailed:
             case RaftStatus.Corrupt:
+            case RaftStatus.CorruptPeers:
                 return new RaftStorageException(message, status, group, dataIsSafe: false);
 
             default:
