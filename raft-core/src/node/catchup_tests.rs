@@ -2,7 +2,8 @@
 
 use super::Role;
 use super::rig::{
-    EMPTY, N0, N1, Out, Rig, accepted, answer, entry, following, head, indexes, relayed, wants,
+    EMPTY, N0, N1, Out, Rig, accepted, answer, entry, following, head, indexes, refused, relayed,
+    wants,
 };
 use crate::storage::MemoryLog;
 use crate::types::{Entry, PeerId, Term};
@@ -386,6 +387,23 @@ fn run_that_hears_of_its_follower_goes_on() {
 }
 
 /// What it stores, it would have to apply.
+/// SE-7: what a later refusal says of our term is on its way to the disk like any other.
+#[test]
+fn term_learned_in_a_catch_up_is_saved_before_it_is_told() {
+    let mut rig = Rig::follower_at(1, 1, MemoryLog::new());
+    rig.live(entry(N0, 1, 0, (1, 3), b"four"));
+    let inbox = rig.catchup();
+    rig.outputs();
+
+    rig.receive(relayed(5, &entry(N0, 1, 0, (1, 1), b"two")), inbox);
+    rig.live(entry(N1, 2, 0, (1, 2), b"late"));
+
+    assert_eq!(rig.view().term, 5);
+    assert_eq!(rig.outputs(), EMPTY);
+    rig.sync();
+    assert_eq!(rig.outputs(), [refused(5, 2)]);
+}
+
 #[test]
 fn quorum_pause_gives_the_catch_up_up() {
     let mut rig = Rig::follower_at(1, 1, MemoryLog::new());

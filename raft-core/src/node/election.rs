@@ -93,7 +93,6 @@ impl Node {
         if !self.cast_vote(self.id) {
             return;
         }
-        self.write_term_vote();
         let after = self.durability.term_vote();
         self.self_vote = Some((after, self.term));
         let request = VoteRequest {
@@ -160,7 +159,6 @@ impl Node {
             }
             self.cancel_catchup();
             self.raise_term(request.term);
-            self.write_term_vote();
             self.update_leader(None);
         }
         let free = self.vote.is_none_or(|vote| vote == request.candidate);
@@ -170,7 +168,6 @@ impl Node {
         let ours = (self.last_term, self.last_index);
         if free && (request.last_term, request.last_index) >= ours {
             if self.fatal.is_none() && self.cast_vote(request.candidate) {
-                self.write_term_vote();
                 self.reset_election_timeout();
                 response.granted = true;
             }
@@ -264,7 +261,6 @@ impl Node {
     /// Adopts a higher term learned from a message and follows nobody until the leader is heard.
     pub(super) fn adopt_term(&mut self, term: Term, why: &str) {
         self.raise_term(term);
-        self.write_term_vote();
         self.switch_to_follower(None);
         self.note(LogLevel::Debug, format!("stepped down: {why}"));
     }

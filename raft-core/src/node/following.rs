@@ -96,9 +96,6 @@ impl Node {
         // Step 7.
         if term > self.term {
             self.raise_term(term);
-            if is_live {
-                self.write_term_vote();
-            }
             if self.role != Role::Follower {
                 self.switch_to_follower(named);
             }
@@ -240,7 +237,6 @@ impl Node {
     fn follow(&mut self, term: Term, leader: Option<PeerId>) {
         if term > self.term {
             self.raise_term(term);
-            self.write_term_vote();
         }
         self.switch_to_follower(leader);
     }
@@ -275,7 +271,6 @@ impl Node {
         if self.role == Role::Follower && self.leader != Some(leader) {
             self.transfer_pending = false;
             self.update_leader(Some(leader));
-            self.write_term_vote();
             self.reset_election_timeout();
             self.update_lead_change(false);
         }

@@ -82,7 +82,7 @@ impl Node {
     }
 
     /// Changes the role, with what every change entails: a fresh election timeout, emptied queues
-    /// on leaving leadership, term and vote on their way to the disk (server: `switchState`).
+    /// on leaving leadership (server: `switchState`).
     pub(super) fn switch_state(&mut self, to: Role) {
         if self.role == Role::Closed {
             return;
@@ -104,7 +104,6 @@ impl Node {
         if from != to {
             self.note(LogLevel::Debug, format!("{} -> {}", from.name(), to.name()));
         }
-        self.write_term_vote();
     }
 
     /// Becomes a follower of `leader` from any role (server: `switchToFollowerLocked`).
@@ -194,16 +193,24 @@ impl Node {
         self.unsubscribe_all();
     }
 
-    /// Raises the term. The vote of the old term goes with it, in the same step.
+    /// Raises the term. The vote of the old term goes with it, in the same step, and both are on
+    /// their way to the disk before anything can speak of them.
+    ///
+    /// Differs from the server: so is a term learned in a catch-up or a replay; the server writes
+    /// that later (SE-7).
     pub(super) fn raise_term(&mut self, term: Term) {
         assert!(term > self.term, "a term never goes back");
         self.term = term;
         self.vote = None;
+        self.write_term_vote();
     }
 
     /// Gives the vote of the current term to `candidate`, unless somebody else has it: the vote of
-    /// a term is set once (Raft paper 5.2). Only this and [`Node::raise_term`] write it.
+    /// a term is set once (Raft paper 5.2). Only this and [`Node::raise_term`] set it, and both put
+    /// it on its way to the disk.
     pub(super) fn cast_vote(&mut self, candidate: PeerId) -> bool {
-        *self.vote.get_or_insert(candidate) == candidate
+        let cast = *self.vote.get_or_insert(candidate) == candidate;
+        self.write_term_vote();
+        cast
     }
 }
