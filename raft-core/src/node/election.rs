@@ -3,7 +3,8 @@
 use bytes::Bytes;
 
 use super::input::InboundVote;
-use super::{LogLevel, Node, Output, Role, signal};
+use super::output::RestsOn;
+use super::{LogLevel, Node, Role, signal};
 use crate::types::{Index, PeerId, Term};
 use crate::wire::{Subject, VoteRequest, VoteResponse};
 
@@ -101,12 +102,9 @@ impl Node {
             last_index: self.last_index,
             candidate: self.id,
         };
-        let output = Output::Publish {
-            subject: self.subjects.vote.clone(),
-            reply: Some(self.vote_inbox.clone()),
-            payload: Bytes::copy_from_slice(&request.encode()),
-        };
-        self.publish_after(after, None, output);
+        let (subject, inbox) = (self.subjects.vote.clone(), self.vote_inbox.clone());
+        let payload = Bytes::copy_from_slice(&request.encode());
+        self.publish_after(RestsOn::TermVote, &subject, Some(inbox), payload);
         self.count_self_vote();
     }
 
@@ -182,12 +180,7 @@ impl Node {
     fn answer_vote(&mut self, reply: Option<&Subject>, response: VoteResponse) {
         let Some(reply) = reply else { return };
         let payload = Bytes::copy_from_slice(&response.encode());
-        let output = Output::Publish {
-            subject: reply.clone(),
-            reply: None,
-            payload,
-        };
-        self.publish_after(self.durability.term_vote(), None, output);
+        self.publish_after(RestsOn::TermVote, reply, None, payload);
     }
 
     pub(super) fn process_vote_responses(&mut self) {

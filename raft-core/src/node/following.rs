@@ -1,7 +1,10 @@
 //! Append entries as they arrive: log matching, truncation, storing, answering
 //! (behaviour.md 7.4; Raft paper 5.3).
 
+use bytes::Bytes;
+
 use super::input::{InboundEntry, Origin};
+use super::output::RestsOn;
 use super::{FatalError, LogLevel, Node, Role};
 use crate::storage::LoadError;
 use crate::types::{EntryType, Index, PeerId, Term};
@@ -249,6 +252,23 @@ impl Node {
             success: false,
         };
         self.respond(reply, response, None);
+    }
+
+    /// Queues an answer to an append entry.
+    fn respond(
+        &mut self,
+        reply: Option<&Subject>,
+        response: AppendEntryResponse,
+        inbox: Option<Subject>,
+    ) {
+        let Some(reply) = reply else { return };
+        let rests_on = if response.success {
+            RestsOn::Log(response.index)
+        } else {
+            RestsOn::TermVote
+        };
+        let payload = Bytes::copy_from_slice(&response.encode());
+        self.publish_after(rests_on, reply, inbox, payload);
     }
 
     /// Asks the leader for what lies between our log and `ae` (behaviour.md 8.1).

@@ -75,7 +75,7 @@ use crate::rng::Rng;
 use crate::storage::{Log, LogKind, WriteSeq};
 use crate::time::Instant;
 use crate::types::{GroupName, Index, PeerId, Term};
-use crate::wire::{AppendEntry, AppendEntryResponse, GroupSubjects, Subject};
+use crate::wire::{AppendEntry, GroupSubjects, Subject};
 use apply::ApplyQueue;
 use catchup::{Catchup, CatchupRun, RunId};
 use input::{InboundEntry, InboundResponse, InboundVote, InboundVoteRequest};
@@ -394,28 +394,5 @@ impl Node {
             self.counters.proposals_refused += self.proposals.len() as u64;
             self.proposals.clear();
         }
-    }
-
-    /// Queues an answer to an append entry.
-    fn respond(
-        &mut self,
-        reply: Option<&Subject>,
-        response: AppendEntryResponse,
-        inbox: Option<Subject>,
-    ) {
-        let Some(reply) = reply else { return };
-        let after = if response.success {
-            self.durability.everything()
-        } else {
-            self.durability.term_vote()
-        };
-        let payload = bytes::Bytes::copy_from_slice(&response.encode());
-        let output = Output::Publish {
-            subject: reply.clone(),
-            reply: inbox,
-            payload,
-        };
-        let index = response.success.then_some(response.index);
-        self.publish_after(after, index, output);
     }
 }

@@ -93,6 +93,16 @@ pub struct NodeLog {
     pub text: String,
 }
 
+/// What has to be durable before a message may leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RestsOn {
+    /// It tells our term or a vote: the last write of those.
+    TermVote,
+    /// It acknowledges the log up to this index: the last write to the log, term and vote included.
+    /// Cutting that index off takes the message back.
+    Log(Index),
+}
+
 /// An output that has to wait until a write is durable.
 #[derive(Debug)]
 struct Waiting {
@@ -225,15 +235,25 @@ impl Node {
         self.send_rpc(subject, None, payload);
     }
 
-    /// Queues an output that may leave once `after` is durable. `acknowledges` is the index a
-    /// success response speaks for: cutting that index off takes the response with it.
+    /// Queues a message that leaves once what it rests on is durable. The rule of release is here
+    /// and in [`Outbox::release`], and nowhere else.
     pub(super) fn publish_after(
         &mut self,
-        after: WriteSeq,
-        acknowledges: Option<Index>,
-        output: Output,
+        rests_on: RestsOn,
+        subject: &Subject,
+        reply: Option<Subject>,
+        payload: Bytes,
     ) {
         self.counters.messages_sent += 1;
+        let (after, acknowledges) = match rests_on {
+            RestsOn::TermVote => (self.durability.term_vote(), None),
+            RestsOn::Log(index) => (self.durability.everything(), Some(index)),
+        };
+        let output = Output::Publish {
+            subject: subject.clone(),
+            reply,
+            payload,
+        };
         if after <= self.durability.durable() && self.outbox.waiting.is_empty() {
             self.outbox.free.push_back(output);
         } else {
