@@ -205,7 +205,9 @@ impl Node {
             } else {
                 self.votes.insert(vote.peer);
             }
-            if self.won_election() {
+            // What a leader sends waits for nothing, so its term has to be durable by now. Others
+            // vote only for what they heard, after that; this is for whoever speaks unasked.
+            if self.self_vote.is_none() && self.won_election() {
                 self.switch_to_leader();
             }
         } else if vote.term > self.term {

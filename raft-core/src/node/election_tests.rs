@@ -261,6 +261,23 @@ fn votes_are_counted_once_for_each_peer_and_only_of_members() {
     assert_eq!(rig.view().role, Role::Leader);
 }
 
+/// A leader's append entries leave at once: after a crash it could lead the same term again.
+#[test]
+fn votes_that_come_before_the_own_one_is_durable_do_not_win() {
+    let mut rig = Rig::new(&[SELF, N0, N1], MemoryLog::new());
+    rig.node.switch_to_candidate();
+    rig.turn();
+    rig.vote(1, N0);
+    rig.vote(1, N1);
+    rig.turn();
+    assert_eq!((rig.view().role, rig.outputs()), (Role::Candidate, vec![]));
+
+    rig.sync();
+    rig.turn();
+
+    assert_eq!(rig.view().role, Role::Leader);
+}
+
 #[test]
 fn unknown_peers_count_while_not_all_members_are_known() {
     let mut setup = setup(&[], Box::new(MemoryLog::new()));

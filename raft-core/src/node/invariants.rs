@@ -31,6 +31,9 @@ pub(super) fn check(node: &Node) -> Result<(), &'static str> {
         ("a leader knows itself as leader", {
             node.role != Role::Leader || node.leader == Some(node.id)
         }),
+        ("a leader's term is durable", {
+            node.role != Role::Leader || node.durability.term_vote() <= node.durability.durable()
+        }),
         (
             "a failed node is closed",
             node.fatal.is_none() || node.role == Role::Closed,

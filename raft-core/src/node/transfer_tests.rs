@@ -139,6 +139,7 @@ fn leader_that_commits_its_own_removal_hands_over_and_stops() {
         Entry::about(EntryType::RemovePeer, SELF),
     ));
     rig.node.raise_term(Term(2));
+    rig.sync();
     rig.node.switch_to_leader();
     rig.turn();
     rig.sync();
