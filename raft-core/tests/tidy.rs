@@ -1,5 +1,6 @@
-//! House rules no linter knows: which module may use which, file heads, line length outside Rust,
-//! blanks at line ends, paths of somebody's machine.
+//! House rules no linter knows: which module may use which and which may touch the world, the tests
+//! of the differences, file heads, line length outside Rust, blanks at line ends, paths of
+//! somebody's machine.
 
 #![allow(clippy::unwrap_used, reason = "it may fail by panicking")]
 
@@ -87,23 +88,43 @@ fn rank(module: &str) -> Option<usize> {
     ORDER.iter().position(|modules| modules.contains(&module))
 }
 
+/// The code of the engine by file, without tests and comments, and the module each belongs to.
+fn engine() -> Vec<(String, String, String)> {
+    let mut code = Vec::new();
+    for (name, text) in files("raft-core/src") {
+        let inner = name.trim_start_matches("raft-core/src/");
+        let module = inner.split(['/', '.']).next().unwrap_or(inner).to_owned();
+        let last = inner.rsplit('/').next().unwrap_or(inner);
+        if last.ends_with("tests.rs") || ["rig.rs", "conformance.rs"].contains(&last) {
+            continue;
+        }
+        let lines: Vec<&str> = text.lines().collect();
+        let tests = lines.windows(2).position(|pair| {
+            pair[0].starts_with("#[cfg(") && pair[0].contains("test") && is_inline_module(pair[1])
+        });
+        let own = &lines[..tests.unwrap_or(lines.len())];
+        let own = own.iter().filter(|line| !line.trim().starts_with("//"));
+        let own: Vec<&str> = own.copied().collect();
+        code.push((name.clone(), module, own.join("\n")));
+    }
+    code
+}
+
+fn is_inline_module(line: &str) -> bool {
+    line.starts_with("mod ") && line.ends_with('{')
+}
+
 #[test]
 fn modules_use_only_what_stands_before_them() {
     let mut wrong = Vec::new();
     let mut seen = 0;
-    for (name, text) in files("raft-core/src") {
-        let inner = name.trim_start_matches("raft-core/src/");
-        let module = inner.split(['/', '.']).next().unwrap_or(inner);
-        let last = inner.rsplit('/').next().unwrap_or(inner);
-        let is_test = last.ends_with("tests.rs") || ["rig.rs", "conformance.rs"].contains(&last);
-        let (false, Some(own)) = (is_test, rank(module)) else {
+    for (name, module, code) in engine() {
+        let Some(own) = rank(&module) else {
             continue;
         };
-        let code = text
-            .lines()
-            .take_while(|line| !line.starts_with("#[cfg(test)]"));
-        for used in code.filter_map(|line| line.trim().strip_prefix("use crate::")) {
-            let used = used.split([':', ';', ' ']).next().unwrap_or(used);
+        for (at, _) in code.match_indices("crate::") {
+            let used = code[at + "crate::".len()..].split(|c: char| !c.is_alphanumeric());
+            let used = used.into_iter().next().unwrap_or_default();
             seen += 1;
             if rank(used).is_none_or(|used| used > own) {
                 wrong.push(format!("{name} uses {used}"));
@@ -111,8 +132,72 @@ fn modules_use_only_what_stands_before_them() {
         }
     }
 
-    assert!(seen > 100, "the test has lost its subject: {seen} uses");
+    assert!(seen > 150, "the test has lost its subject: {seen} uses");
     assert_eq!(wrong, Vec::<String>::new());
+}
+
+/// Time, randomness, threads and files come in from above; only the disk itself opens a file.
+#[test]
+fn only_the_runtime_waits_and_only_the_disk_opens_files() {
+    let world = [
+        "std::thread",
+        "std::net",
+        "std::env",
+        "std::process",
+        "SystemTime",
+        "std::time::Instant",
+        "tokio",
+        "async ",
+        ".await",
+        "std::fs",
+        "fs::",
+    ];
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for (name, module, code) in engine() {
+        let disk = name == "raft-core/src/storage/disk.rs";
+        if ["runtime", "detached"].contains(&module.as_str()) || disk {
+            continue;
+        }
+        seen += 1;
+        let found = world.iter().filter(|word| code.contains(*word));
+        wrong.extend(found.map(|word| format!("{name} uses {word}")));
+    }
+
+    assert!(seen > 50, "the test has lost its subject: {seen} files");
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+/// A difference from the server is kept by a test that exists.
+#[test]
+fn every_test_named_among_the_differences_exists() {
+    let root = root();
+    let table = fs::read_to_string(root.join("raft-core/docs/differences.md")).unwrap();
+    let sources: Vec<(String, String)> = files("raft-core")
+        .into_iter()
+        .filter(|(name, _)| has_ending(name, &["rs"]))
+        .collect();
+    let mut missing = Vec::new();
+    let mut seen = 0;
+    for row in table.lines().filter(|line| line.starts_with("| ")) {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").collect();
+        let &[_, _, _, _, tests] = cells.as_slice() else {
+            continue;
+        };
+        for test in tests.split('`').skip(1).step_by(2) {
+            seen += 1;
+            let head = format!("fn {test}(");
+            let exists = root.join("raft-core/src").join(test).exists()
+                || root.join(format!("raft-core/tests/{test}.rs")).exists()
+                || sources.iter().any(|(_, text)| text.contains(&head));
+            if !exists {
+                missing.push(test.to_owned());
+            }
+        }
+    }
+
+    assert!(seen > 20, "the test has lost its subject: {seen} names");
+    assert_eq!(missing, Vec::<String>::new());
 }
 
 #[test]
