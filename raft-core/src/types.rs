@@ -305,3 +305,17 @@ impl Entry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// SE-13: a difference that wraps makes an application that is ahead look hopelessly behind.
+    #[test]
+    fn index_arithmetic_saturates_at_both_ends() {
+        assert_eq!(Index(3).since(Index(5)), 0);
+        assert_eq!(Index::ZERO.prev(), Index::ZERO);
+        assert_eq!(Index(u64::MAX).next(), Index(u64::MAX));
+        assert_eq!(Term(u64::MAX).next(), Term(u64::MAX));
+    }
+}

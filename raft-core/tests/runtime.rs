@@ -155,6 +155,24 @@ fn numbered(range: std::ops::Range<u32>) -> Vec<Bytes> {
         .collect()
 }
 
+/// The server keeps timers in variables of the process.
+#[test]
+fn each_runtime_has_its_own_timing() {
+    let timed = |timing| Group::with(LogKind::Memory, manual().timing(timing));
+    let (quick, slow) = (timed(Timing::reference_tests()), timed(Timing::default()));
+
+    for group in [&quick, &slow] {
+        group.runtime.advance(Duration::from_millis(3_600)).unwrap();
+    }
+
+    let terms = |group: &Group| group.nodes.iter().map(|node| node.term().0).max();
+    assert!(
+        terms(&quick) > Some(0),
+        "elections end after 3.5 s at the latest"
+    );
+    assert_eq!(terms(&slow), Some(0), "and begin after 4 s at the earliest");
+}
+
 #[test]
 fn three_nodes_elect_and_replicate_in_order() {
     for (kind, shards) in [(LogKind::Memory, 1), (LogKind::File, 1), (LogKind::File, 4)] {

@@ -386,7 +386,18 @@ fn run_that_hears_of_its_follower_goes_on() {
     assert_eq!(rig.node.runs.len(), 1);
 }
 
-/// What it stores, it would have to apply.
+/// SE-24: its leader is whoever wrote the entry, long ago perhaps.
+#[test]
+fn catch_up_entry_does_not_name_the_leader() {
+    let mut rig = Rig::follower_at(1, 1, MemoryLog::new());
+    rig.live(entry(N0, 1, 0, (1, 3), b"four"));
+    let inbox = rig.catchup();
+
+    rig.receive(relayed(1, &entry(N1, 1, 0, (1, 1), b"two")), inbox);
+
+    assert_eq!(rig.view(), following(1, (1, 2), 0));
+}
+
 /// SE-7: what a later refusal says of our term is on its way to the disk like any other.
 #[test]
 fn term_learned_in_a_catch_up_is_saved_before_it_is_told() {
@@ -404,6 +415,7 @@ fn term_learned_in_a_catch_up_is_saved_before_it_is_told() {
     assert_eq!(rig.outputs(), [refused(5, 2)]);
 }
 
+/// What it stores, it would have to apply.
 #[test]
 fn quorum_pause_gives_the_catch_up_up() {
     let mut rig = Rig::follower_at(1, 1, MemoryLog::new());

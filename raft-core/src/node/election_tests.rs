@@ -307,6 +307,27 @@ fn empty_votes_make_a_leader_only_with_everybody() {
     assert_eq!(rig.view().role, Role::Leader);
 }
 
+/// Two answers of one voter are not everybody.
+#[test]
+fn voter_that_answers_empty_and_later_not_counts_once() {
+    let members = [SELF, N0, N1, PeerId(*b"cnrtt3eg"), PeerId(*b"bkCGheKT")];
+    let mut rig = Rig::new(&members, MemoryLog::new());
+    rig.node.switch_to_candidate();
+    rig.turn();
+    rig.sync();
+    rig.answer_vote(vote(1, N0, true, true));
+    rig.answer_vote(vote(1, N0, true, false));
+    rig.answer_vote(vote(1, N1, true, true));
+    rig.answer_vote(vote(1, members[3], true, true));
+    rig.turn();
+    assert_eq!(rig.view().role, Role::Candidate);
+
+    rig.answer_vote(vote(1, members[4], true, true));
+    rig.turn();
+
+    assert_eq!(rig.view().role, Role::Leader);
+}
+
 #[test]
 fn refusals_and_votes_of_another_term_do_not_count() {
     let mut rig = Rig::follower_at(4, 2, MemoryLog::new());

@@ -1,10 +1,35 @@
 //! Who belongs to the group, before and after a change commits.
 
-use super::rig::{N0, N1, Rig, SELF, entry, sent, special};
+use bytes::Bytes;
+
+use super::rig::{N0, N1, Rig, SELF, entry, indexes, sent, special};
 use super::{Committed, Role};
 use crate::storage::MemoryLog;
 use crate::types::{Entry, EntryType, Index, PeerId, Term};
 use crate::wire::PeerState;
+
+/// SE-10: the encoder of the membership would write it at a stride of eight.
+#[test]
+fn membership_entry_whose_data_is_no_id_changes_nothing_at_append_and_at_commit() {
+    let mut rig = Rig::follower_at(1, 1, MemoryLog::new());
+    let before = rig.node.current_peer_state();
+    for (at, kind) in [(1, EntryType::AddPeer), (2, EntryType::RemovePeer)] {
+        let data = Bytes::from_static(b"seven77");
+        rig.live(special(N0, 1, at, (1, at), Entry { kind, data }));
+    }
+    rig.live(entry(N0, 1, 3, (1, 3), b""));
+
+    assert_eq!(rig.view().commit, 3);
+    assert_eq!(rig.node.current_peer_state(), before);
+    assert_eq!(rig.node.membership_change, None);
+    let applied = rig.applied();
+    assert_eq!(indexes(&applied), [1, 2, 3]);
+    let handed = applied.iter().skip(1).map(|item| match item {
+        Committed::Entries(entry) => entry.entries().count(),
+        Committed::NilGuard | Committed::CatchupStarted => 0,
+    });
+    assert_eq!(handed.sum::<usize>(), 0);
+}
 
 #[test]
 fn appended_peer_counts_at_once_and_is_forgotten_when_its_entry_is_cut() {
