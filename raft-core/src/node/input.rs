@@ -188,6 +188,7 @@ impl Node {
         }
         self.count_self_vote();
         self.commit_durable(newly);
+        self.check_invariants();
     }
 
     /// A write or sync failed. It is final: the node closes, what waited for the write is never
@@ -195,6 +196,7 @@ impl Node {
     pub fn handle_write_failed(&mut self, error: Arc<StorageError>, now: Instant) {
         self.advance_to(now);
         self.set_write_err(FatalError::Storage(error));
+        self.check_invariants();
     }
 
     /// A route, leaf node or gateway exists, so the main loop may start (behaviour.md 5.1).

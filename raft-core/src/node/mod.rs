@@ -335,11 +335,7 @@ impl Node {
                 break;
             }
         }
-        #[cfg(feature = "testing")]
-        if self.is_dirty() {
-            return;
-        }
-        debug_assert_eq!(invariants::check(self), Ok(()));
+        self.check_invariants();
     }
 
     /// The runner's first steps (behaviour.md 5.1): applies go on, and the application learns that

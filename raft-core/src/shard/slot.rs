@@ -217,6 +217,7 @@ impl Slot {
         }
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             let result = run(node);
+            node.check_invariants();
             self.published.store(node.published());
             (
                 result,
