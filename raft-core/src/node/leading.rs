@@ -384,7 +384,8 @@ impl Node {
         self.commit_through(index)
     }
 
-    /// Our own copies up to `newly.index` are durable: whatever they complete commits.
+    /// Our own copies up to `newly.index` are durable: whatever they complete commits. What was
+    /// durable before was tried when it was acknowledged.
     pub(super) fn commit_durable(&mut self, newly: Newly) {
         if self.role != Role::Leader {
             return;
@@ -394,7 +395,7 @@ impl Node {
             self.commit_alone(index);
         }
         let mut index = newly.index.min(self.acks.last());
-        while index > self.commit && !self.try_commit(index) {
+        while index > self.commit.max(newly.before) && !self.try_commit(index) {
             index = index.prev();
         }
         if self.commit > before && self.role == Role::Leader && self.proposals.is_empty() {

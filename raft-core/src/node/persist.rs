@@ -21,6 +21,8 @@ struct Unsynced {
 /// What became durable with one sync.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Newly {
+    /// The highest index that was durable before.
+    pub(super) before: Index,
     /// The highest index that is durable now.
     pub(super) index: Index,
     /// The highest newly durable index that commits by its own durability.
@@ -99,6 +101,7 @@ impl Durability {
         }
         self.durable = upto;
         let mut newly = Newly {
+            before: self.durable_index,
             index: self.durable_index,
             alone: None,
         };
