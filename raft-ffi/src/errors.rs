@@ -69,6 +69,7 @@ impl From<PauseError> for Failure {
     fn from(error: PauseError) -> Self {
         let status = match error {
             PauseError::AlreadyLeader => NRG_STATUS_ALREADY_LEADER,
+            PauseError::Closed => NRG_STATUS_CLOSED,
         };
         Self::new(status, error.to_string())
     }

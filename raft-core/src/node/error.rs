@@ -60,6 +60,9 @@ pub enum PauseError {
     /// A leader has to keep applying.
     #[error("raft: already leader")]
     AlreadyLeader,
+    /// The node has failed: there is nothing left to hold back.
+    #[error("raft: node is closed")]
+    Closed,
 }
 
 /// Why the cluster size was not adjusted.

@@ -263,12 +263,13 @@ impl NodeHandle {
     /// Holds committed entries back until [`NodeHandle::resume_apply`].
     ///
     /// # Errors
-    /// [`PauseError::AlreadyLeader`]: a leader has to step down first.
+    /// [`PauseError::AlreadyLeader`]: a leader has to step down first. [`PauseError::Closed`] when
+    /// the node has failed.
     pub fn pause_apply(&self) -> Result<(), PauseError> {
         let now = self.0.core.clock.now();
         self.0
             .command(|node| node.pause_apply(now))
-            .unwrap_or(Ok(()))
+            .unwrap_or(Err(PauseError::Closed))
     }
 
     /// Hands on what was held back and goes on applying.
