@@ -312,6 +312,7 @@ impl Net {
                     Output::Unsubscribe { id, .. } => {
                         up.subscriptions.retain(|(sub, _)| *sub != id)
                     }
+                    Output::Reset => up.subscriptions.clear(),
                 }
             }
             let Some(writes) = up.node.take_writes() else {

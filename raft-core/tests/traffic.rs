@@ -117,6 +117,7 @@ impl Server {
                     Output::Publish { payload, .. } => self.sent.push(payload),
                     Output::Subscribe { id, subject } => self.subscriptions.push((id, subject)),
                     Output::Unsubscribe { .. } => {}
+                    Output::Reset => self.subscriptions.clear(),
                 }
             }
             if let Some(writes) = self.node.take_writes() {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::storage::StorageError;
 use crate::types::{Index, PeerId};
-use crate::wire::EncodeError;
+use crate::wire::{EncodeError, Subject};
 
 /// Why a proposal was not taken. Texts are the server's where it has one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -104,6 +104,12 @@ pub enum FatalError {
         commit: Index,
         /// Who asked.
         leader: PeerId,
+    },
+    /// The transport could not subscribe, and without that subscription the node hears nothing.
+    #[error("raft: could not subscribe to {subject}")]
+    Unsubscribed {
+        /// To what.
+        subject: Subject,
     },
 }
 

@@ -3,7 +3,7 @@
 //! A change counts from the moment it is appended and is undone when it is cut off; at commit it
 //! becomes official. Proposing changes comes later; following a leader that makes them is here.
 
-use super::{AdjustError, Node, Role};
+use super::{AdjustError, Node, Role, signal};
 use crate::quorum::natural_quorum;
 use crate::time::Instant;
 use crate::types::{Entry, EntryType, Index, PeerId};
@@ -113,6 +113,10 @@ impl Node {
         let before = self.cluster_size;
         self.cluster_size = u32::try_from(self.peers.len()).unwrap_or(u32::MAX);
         self.recalc_quorum();
+        if self.cluster_size != before {
+            // Which account the traffic belongs to may depend on the members (behaviour.md 14.3).
+            self.outbox.raise(signal::ADVISORY);
+        }
         if self.cluster_size > before {
             self.grown_at = Some(self.now);
         } else if self.cluster_size < before && self.role == Role::Leader {

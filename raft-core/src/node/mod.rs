@@ -34,6 +34,7 @@ mod role;
 mod status;
 mod timers;
 mod transfer;
+mod transport;
 
 #[cfg(test)]
 mod apply_tests;
@@ -57,6 +58,8 @@ mod rig;
 mod status_tests;
 #[cfg(test)]
 mod transfer_tests;
+#[cfg(test)]
+mod transport_tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -55,6 +55,8 @@ pub enum Output {
         /// Its subject.
         subject: Subject,
     },
+    /// End every subscription at once; new ones follow.
+    Reset,
 }
 
 /// A change of leadership as the application hears of it (behaviour.md 4.5).
@@ -168,12 +170,42 @@ pub(super) struct Subscriptions {
     live: Vec<(SubscriptionId, SubscriptionKind, Subject)>,
 }
 
+impl SubscriptionKind {
+    /// Every node has it from its start to its end (behaviour.md 14.2).
+    pub(super) const fn is_permanent(self) -> bool {
+        match self {
+            Self::Vote | Self::VoteInbox | Self::AppendEntry | Self::ResponseInbox => true,
+            Self::Proposal | Self::Catchup => false,
+        }
+    }
+}
+
 impl Subscriptions {
+    /// Forgets all of them; yields those that are not permanent.
+    pub(super) fn forget_all(&mut self) -> Vec<(SubscriptionKind, Subject)> {
+        let live = std::mem::take(&mut self.live).into_iter();
+        live.filter(|(_, kind, _)| !kind.is_permanent())
+            .map(|(_, kind, subject)| (kind, subject))
+            .collect()
+    }
+
+    /// Forgets one of them; what it was.
+    pub(super) fn take(&mut self, id: SubscriptionId) -> Option<(SubscriptionKind, Subject)> {
+        let at = self.live.iter().position(|(live, ..)| *live == id)?;
+        let (_, kind, subject) = self.live.swap_remove(at);
+        Some((kind, subject))
+    }
+
     pub(super) fn kind(&self, id: SubscriptionId) -> Option<SubscriptionKind> {
         self.live
             .iter()
             .find(|(live, ..)| *live == id)
             .map(|(_, kind, _)| *kind)
+    }
+
+    #[cfg(test)]
+    pub(super) const fn len(&self) -> usize {
+        self.live.len()
     }
 
     /// The live subscription to a subject.
@@ -218,6 +250,11 @@ impl Node {
             text,
         };
         self.outbox.logs.push(record);
+    }
+
+    /// Queues something for the transport that is no message and rests on no write.
+    pub(super) fn queue_output(&mut self, output: Output) {
+        self.outbox.free.push_back(output);
     }
 
     /// Queues a message that rests on no write (server: `sendRPC`).
@@ -281,12 +318,8 @@ impl Node {
     }
 
     pub(super) fn unsubscribe(&mut self, id: SubscriptionId) {
-        let live = &mut self.subscriptions.live;
-        if let Some(at) = live.iter().position(|(live, ..)| *live == id) {
-            let (id, _, subject) = live.swap_remove(at);
-            self.outbox
-                .free
-                .push_back(Output::Unsubscribe { id, subject });
+        if let Some((_, subject)) = self.subscriptions.take(id) {
+            self.queue_output(Output::Unsubscribe { id, subject });
         }
     }
 

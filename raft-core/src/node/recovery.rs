@@ -176,7 +176,7 @@ impl Node {
     }
 
     /// The four permanent subscriptions, in the server's order (behaviour.md 14.2).
-    fn create_subscriptions(&mut self) {
+    pub(super) fn create_subscriptions(&mut self) {
         self.subscribe(SubscriptionKind::VoteInbox, self.vote_inbox.clone());
         self.subscribe(SubscriptionKind::Vote, self.subjects.vote.clone());
         self.subscribe(SubscriptionKind::ResponseInbox, self.response_inbox.clone());

@@ -52,6 +52,7 @@ pub(super) enum Out {
     Data(String, Bytes),
     Subscribe(String),
     Unsubscribe(String),
+    Reset,
 }
 
 /// A log that counts as one on a disk and keeps its entries in memory.
@@ -309,6 +310,7 @@ impl Rig {
             } => (subject, reply, payload),
             Output::Subscribe { subject, .. } => return Out::Subscribe(subject.to_string()),
             Output::Unsubscribe { subject, .. } => return Out::Unsubscribe(subject.to_string()),
+            Output::Reset => return Out::Reset,
         };
         let to = subject.as_str();
         if to == "$NRG.AE.TEST" || to.starts_with("$NRG.CR.") {

@@ -40,7 +40,8 @@ pub(crate) struct Core {
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) timing: Timing,
-    pub(super) routing_ready: bool,
+    /// None until the host speaks of it.
+    pub(super) routing_ready: Option<bool>,
     pub(super) peers_online: BTreeMap<PeerId, bool>,
     seeds: Rng,
     nodes: BTreeMap<(PeerId, GroupName), Holder>,
@@ -73,7 +74,7 @@ impl Core {
             shards_counted: (0..shards).map(|_| Arc::default()).collect(),
             state: Mutex::new(State {
                 timing: config.timing,
-                routing_ready: true,
+                routing_ready: None,
                 peers_online: BTreeMap::new(),
                 seeds: Rng::new(config.seed.unwrap_or_else(seed_from_os)),
                 nodes: BTreeMap::new(),

@@ -5,8 +5,9 @@ use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use super::core::Core;
-use super::hosted::NodeInner;
-use super::hub::{Hub, Member, Router, Sender};
+use super::host::Command;
+use super::hosted::{Carrier, NodeInner};
+use super::hub::{Hub, Router, Sender};
 use super::io::IoThread;
 use super::link::{Control, Inbox, Link};
 use super::logs::{LogLevel, LogRecord};
@@ -38,6 +39,8 @@ pub(super) struct Driver {
     io: Vec<Option<IoThread>>,
     /// Messages for other shards, gathered over a turn.
     outgoing: Vec<(Arc<Link>, Vec<Delivery>)>,
+    /// Nodes that gathered commands for their host over a turn.
+    speaking: Vec<SlotId>,
     inbox: Inbox,
     /// Who waits for its node to be in place.
     inserted: Vec<SyncSender<()>>,
@@ -48,8 +51,17 @@ pub(super) struct Driver {
 /// A node as its thread knows it.
 struct Place {
     node: Arc<NodeInner>,
-    router: usize,
+    way: Way,
+    /// Those it has on a hub.
     subscriptions: Vec<(SubscriptionId, Subject)>,
+}
+
+/// How a node's messages leave the shard.
+enum Way {
+    /// Through one of the shard's routers.
+    Router(usize),
+    /// To the host, gathered over a turn.
+    Host(Vec<Command>),
 }
 
 impl Driver {
@@ -70,6 +82,7 @@ impl Driver {
             routers: Vec::new(),
             io: Vec::new(),
             outgoing: Vec::new(),
+            speaking: Vec::new(),
             inbox: Inbox::default(),
             inserted: Vec::new(),
             shutting_down: false,
@@ -166,14 +179,20 @@ impl Driver {
                     return;
                 }
                 let slot = self.shard.insert(Arc::clone(&node.slot));
-                let router = self.router(node.transport.hub());
+                let way = match &node.carrier {
+                    Carrier::Loopback { hub, .. } => Way::Router(self.router(hub)),
+                    Carrier::Host(host) => {
+                        self.speaking.push(slot);
+                        Way::Host(vec![host.reset()])
+                    }
+                };
                 if self.places.len() <= slot.index() {
                     self.places.resize_with(slot.index() + 1, || None);
                 }
                 if let Some(place) = self.places.get_mut(slot.index()) {
                     *place = Some(Place {
                         node,
-                        router,
+                        way,
                         subscriptions: Vec::new(),
                     });
                 }
@@ -200,6 +219,11 @@ impl Driver {
         while let Some((slot, output)) = self.shard.poll_send() {
             self.transport(slot, output);
         }
+        for slot in self.speaking.drain(..) {
+            if let Some(Some(place)) = self.places.get_mut(slot.index()) {
+                place.hand_out();
+            }
+        }
         for (link, mail) in &mut self.outgoing {
             if !mail.is_empty() {
                 link.push(|inbox| inbox.mail.append(mail));
@@ -217,22 +241,18 @@ impl Driver {
         let Some(place) = self.places.get_mut(slot.index()).and_then(Option::as_mut) else {
             return;
         };
-        let Some(router) = self.routers.get_mut(place.router) else {
-            return;
-        };
-        match output {
-            Output::Publish {
-                subject,
-                reply,
-                payload,
-            } => {
+        match (&place.node.carrier, &mut place.way) {
+            (Carrier::Loopback { peer, .. }, Way::Router(router)) => {
+                let Some(router) = self.routers.get_mut(*router) else {
+                    return;
+                };
                 let from = Sender {
                     link: &self.link,
                     slot,
-                    peer: &place.node.peer,
+                    peer,
                 };
                 let (shard, outgoing) = (&mut self.shard, &mut self.outgoing);
-                router.publish(from, &subject, reply, payload, |link, delivery| {
+                router.carry(from, output, &mut place.subscriptions, |link, delivery| {
                     if Arc::ptr_eq(link, from.link) {
                         shard.deliver(delivery);
                     } else {
@@ -240,23 +260,13 @@ impl Driver {
                     }
                 });
             }
-            Output::Subscribe { id, subject } => {
-                let (link, peer) = (Arc::clone(&self.link), Arc::clone(&place.node.peer));
-                router.hub().subscribe(
-                    &subject,
-                    Member {
-                        link,
-                        slot,
-                        id,
-                        peer,
-                    },
-                );
-                place.subscriptions.push((id, subject));
+            (Carrier::Host(host), Way::Host(gathered)) => {
+                if gathered.is_empty() {
+                    self.speaking.push(slot);
+                }
+                gathered.push(host.command(output));
             }
-            Output::Unsubscribe { id, subject } => {
-                router.hub().unsubscribe(&subject, (&self.link, slot), id);
-                place.subscriptions.retain(|(live, _)| *live != id);
-            }
+            _ => debug_assert!(false, "a node's way is that of its carrier"),
         }
     }
 
@@ -312,22 +322,43 @@ impl Driver {
             }
             Event::Removed { slot, .. } => {
                 let place = self.places.get_mut(slot.index()).and_then(Option::take);
-                let Some(Place {
-                    node,
-                    router,
-                    subscriptions,
-                }) = place
-                else {
+                let Some(mut place) = place else {
                     return;
                 };
-                if let Some(router) = self.routers.get(router) {
-                    for (id, subject) in subscriptions {
-                        router.hub().unsubscribe(&subject, (&self.link, slot), id);
-                    }
-                }
+                place.leave(&self.routers, &self.link, slot);
+                let Place { node, .. } = place;
                 node.ended();
             }
         }
+    }
+}
+
+impl Place {
+    /// Hands what was gathered to the host.
+    fn hand_out(&mut self) {
+        if let (Carrier::Host(host), Way::Host(gathered)) = (&self.node.carrier, &mut self.way) {
+            self.node.hand_out(host, gathered);
+        }
+    }
+
+    /// Ends the subscriptions that the node could not end itself.
+    fn leave(&mut self, routers: &[Router], link: &Arc<Link>, slot: SlotId) {
+        let left = std::mem::take(&mut self.subscriptions);
+        match (&self.node.carrier, &mut self.way) {
+            (_, Way::Router(router)) => {
+                if let Some(router) = routers.get(*router) {
+                    for (id, subject) in left {
+                        router.hub().unsubscribe(&subject, (link, slot), id);
+                    }
+                }
+            }
+            // Whatever it was in the middle of: the host has to forget all of it.
+            (Carrier::Host(host), Way::Host(gathered)) if self.node.slot.fault().is_some() => {
+                gathered.push(host.reset());
+            }
+            _ => {}
+        }
+        self.hand_out();
     }
 }
 

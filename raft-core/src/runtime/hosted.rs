@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::Transport;
 use super::core::Core;
-use super::hub::PeerLink;
+use super::host::HostSide;
+use super::hub::{Hub, PeerLink};
 use super::link::Link;
 use super::ready::{Entry as ReadyEntry, STOPPED};
 use crate::node::Node;
@@ -23,12 +24,20 @@ pub(crate) struct NodeInner {
     pub(super) group: GroupName,
     pub(super) token: u64,
     pub(super) created: u64,
-    pub(super) transport: Transport,
-    pub(super) peer: Arc<PeerLink>,
+    pub(super) carrier: Carrier,
     ready: Arc<ReadyEntry>,
     deleted: AtomicBool,
     stopped: Mutex<bool>,
     stopped_changed: Condvar,
+}
+
+/// What carries a node's messages.
+#[derive(Debug)]
+pub(super) enum Carrier {
+    /// A hub in this process, and the server's place on it.
+    Loopback { hub: Arc<Hub>, peer: Arc<PeerLink> },
+    /// The host.
+    Host(HostSide),
 }
 
 /// What a node is in its runtime, for [`NodeInner::new`].
@@ -61,7 +70,13 @@ impl NodeInner {
             group,
             token,
         } = identity;
-        let peer = transport.hub().peer(peer_id);
+        let carrier = match transport {
+            Transport::Loopback(loopback) => Carrier::Loopback {
+                hub: Arc::clone(loopback.hub()),
+                peer: loopback.hub().peer(peer_id),
+            },
+            Transport::Host(account) => Carrier::Host(HostSide::new(account)),
+        };
         Arc::new(Self {
             core: Arc::clone(core),
             link: Arc::clone(link),
@@ -70,8 +85,7 @@ impl NodeInner {
             group,
             token,
             created: core.clock.unix_nanos(core.clock.now()),
-            transport,
-            peer,
+            carrier,
             ready: ReadyEntry::new(token),
             deleted: AtomicBool::new(false),
             stopped: Mutex::new(false),

@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use super::link::Link;
 use super::watch::Watchers;
-use crate::node::SubscriptionId;
+use crate::node::{Output, SubscriptionId};
 use crate::shard::{Delivery, SlotId, lock};
 use crate::types::PeerId;
 use crate::wire::Subject;
@@ -248,7 +248,7 @@ struct Known {
 pub(super) struct Sender<'a> {
     pub(super) link: &'a Arc<Link>,
     pub(super) slot: SlotId,
-    pub(super) peer: &'a PeerLink,
+    pub(super) peer: &'a Arc<PeerLink>,
 }
 
 impl Router {
@@ -263,8 +263,44 @@ impl Router {
         &self.hub
     }
 
+    /// Does what a node asks of its transport; `subscriptions` are those it has.
+    pub(super) fn carry(
+        &mut self,
+        from: Sender<'_>,
+        output: Output,
+        subscriptions: &mut Vec<(SubscriptionId, Subject)>,
+        deliver: impl FnMut(&Arc<Link>, Delivery),
+    ) {
+        match output {
+            Output::Publish {
+                subject,
+                reply,
+                payload,
+            } => self.publish(from, &subject, reply, payload, deliver),
+            Output::Subscribe { id, subject } => {
+                let member = Member {
+                    link: Arc::clone(from.link),
+                    slot: from.slot,
+                    id,
+                    peer: Arc::clone(from.peer),
+                };
+                self.hub.subscribe(&subject, member);
+                subscriptions.push((id, subject));
+            }
+            Output::Unsubscribe { id, subject } => {
+                self.hub.unsubscribe(&subject, (from.link, from.slot), id);
+                subscriptions.retain(|(live, _)| *live != id);
+            }
+            Output::Reset => {
+                for (id, subject) in subscriptions.drain(..) {
+                    self.hub.unsubscribe(&subject, (from.link, from.slot), id);
+                }
+            }
+        }
+    }
+
     /// Hands a message to `deliver` for each of its recipients.
-    pub(super) fn publish(
+    fn publish(
         &mut self,
         from: Sender<'_>,
         subject: &Subject,

@@ -162,6 +162,23 @@ impl Link {
     }
 }
 
+/// Something under way, from its making to its drop.
+#[derive(Debug)]
+pub(crate) struct Moving(Arc<Activity>);
+
+impl Moving {
+    pub(crate) fn new(activity: &Arc<Activity>) -> Self {
+        activity.enter();
+        Self(Arc::clone(activity))
+    }
+}
+
+impl Drop for Moving {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
 /// How many shards are awake and batches under way: at zero nothing moves unless time does or
 /// somebody outside acts.
 #[derive(Debug, Default)]

@@ -13,12 +13,14 @@
 //! | `link` | the way into a shard from other threads |
 //! | `io` | the threads that may block on a disk |
 //! | `hub` | who listens to what within this process |
+//! | `host` | the host as the carrier of a node's messages |
 
 mod clock;
 mod config;
 mod core;
 mod driver;
 mod handle;
+mod host;
 mod hosted;
 mod hub;
 mod io;
@@ -40,6 +42,7 @@ use std::time::Duration;
 pub use clock::ClockKind;
 pub use config::{Busy, RuntimeConfig, RuntimeConfigBuilder, RuntimeError, SHARDS_MAX, StartError};
 pub use handle::NodeHandle;
+pub use host::{Command, Inbound, OutboundBatch, TrafficAccount, TransportError};
 pub use logs::{LogLevel, LogRecord};
 pub use loopback::{DropRule, Loopback, Message, Tap};
 pub use metrics::Metrics;
@@ -54,8 +57,7 @@ use crate::time::Instant;
 use crate::types::PeerId;
 use crate::wire::PeerState;
 use driver::Driver;
-use hosted::{Identity, NodeInner};
-use hub::Hub;
+use hosted::{Carrier, Identity, NodeInner};
 use link::Control;
 use metrics::add;
 use ready::Wait;
@@ -70,16 +72,13 @@ const STANDSTILLS_MAX: u32 = 10_000;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Transport {
-    /// Within this process. Peers count as online.
+    /// Within this process. Peers count as online, and a way to them exists.
     Loopback(Loopback),
-}
-
-impl Transport {
-    const fn hub(&self) -> &Arc<Hub> {
-        match self {
-            Self::Loopback(loopback) => loopback.hub(),
-        }
-    }
+    /// The host carries the messages: it takes the node's commands with
+    /// [`NodeHandle::take_outbound`] and hands over what it hears with [`NodeHandle::deliver`].
+    /// Peers it never spoke of count as offline, and a way to them exists once it says so with
+    /// [`Runtime::set_routing_ready`].
+    Host(TrafficAccount),
 }
 
 /// Many nodes on few threads. Clones are the same runtime; it shuts down with the last of them,
@@ -192,7 +191,8 @@ impl Runtime {
             kind: config.log,
         };
         let opened = open_group(Arc::new(RealDisk), &store)?;
-        let slot = self.build_slot(&config, opened)?;
+        let unknown_peers_online = matches!(transport, Transport::Loopback(_));
+        let slot = self.build_slot(&config, opened, unknown_peers_online)?;
         let NodeConfig {
             peer_id,
             group,
@@ -224,7 +224,9 @@ impl Runtime {
         let (timing, routing_ready, peers_online) = {
             let state = lock(&self.core.state);
             let peers = state.peers_online.clone();
-            (state.timing, state.routing_ready, peers)
+            let in_process = matches!(node.carrier, Carrier::Loopback { .. });
+            let routing_ready = state.routing_ready.unwrap_or(in_process);
+            (state.timing, routing_ready, peers)
         };
         node.adjust(|node| {
             node.set_timing(timing);
@@ -239,6 +241,7 @@ impl Runtime {
         &self,
         config: &NodeConfig,
         opened: OpenedGroup,
+        unknown_peers_online: bool,
     ) -> Result<Arc<Slot>, StartError> {
         let core = &self.core;
         let OpenedGroup {
@@ -261,7 +264,7 @@ impl Runtime {
             scale_up: config.scale_up,
             track: config.track,
             seed: core.next_seed(),
-            unknown_peers_online: true,
+            unknown_peers_online,
             log,
             term_vote,
             peer_state,
@@ -277,9 +280,10 @@ impl Runtime {
         self.adjust_all(|node| node.set_timing(timing));
     }
 
-    /// Whether the server can reach others: nodes begin their work only then. On from the start.
+    /// Whether the server can reach others: nodes begin their work only then. Until it is told, so
+    /// it is on loopback, and not for nodes whose host carries the messages.
     pub fn set_routing_ready(&self, ready: bool) {
-        lock(&self.core.state).routing_ready = ready;
+        lock(&self.core.state).routing_ready = Some(ready);
         self.adjust_all(|node| node.handle_routing(ready));
     }
 
@@ -389,7 +393,9 @@ impl Runtime {
         let mut standstills = 0;
         loop {
             core.activity.wait(PATIENCE).map_err(|moving| Busy {
-                what: format!("{moving} shards or disk writes are still busy"),
+                what: format!(
+                    "{moving} shards, disk writes or batches of the transport are still busy"
+                ),
             })?;
             let next = core.links.iter().filter_map(|link| link.deadline()).min();
             let Some(next) = next.filter(|at| *at <= target) else {

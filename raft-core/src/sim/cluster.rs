@@ -502,6 +502,7 @@ impl Cluster {
             Output::Unsubscribe { subject, .. } => {
                 running.subscriptions.remove(subject.as_str());
             }
+            Output::Reset => running.subscriptions.clear(),
             Output::Publish {
                 subject,
                 reply,
