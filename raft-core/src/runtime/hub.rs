@@ -148,6 +148,13 @@ impl Hub {
         result
     }
 
+    /// Lets the partition rule act on a message that has gone out.
+    fn cut(&self, subject: &Subject, payload: &Bytes) {
+        for (peer, number) in lock(&self.watchers).cuts(subject, payload) {
+            self.peer(*peer).set_partition(*number);
+        }
+    }
+
     /// Puts all servers back together.
     pub(super) fn heal_all(&self) {
         for peer in lock(&self.peers).values() {
@@ -344,6 +351,9 @@ impl Router {
                 },
             );
         }
+        if let Some(hub) = hub {
+            hub.cut(subject, &payload);
+        }
     }
 
     fn members(&mut self, subject: &Subject) -> &[Member] {
@@ -394,8 +404,10 @@ impl Router {
 #[cfg(test)]
 mod tests {
     use super::super::link::Activity;
-    use super::super::loopback::{DropRule, Loopback, Message};
+    use super::super::loopback::{DropRule, Loopback, Message, PartitionRule};
     use super::*;
+    use crate::types::{Entry, EntryType, Index, Term};
+    use crate::wire::{AppendEntry, AppendEntryHead};
 
     struct World {
         loopback: Loopback,
@@ -557,5 +569,76 @@ mod tests {
         assert_eq!(world.publish("AAAAAAAA", 1, &subject), [slot(3)]);
         world.loopback.set_drop(None);
         assert_eq!(world.publish("AAAAAAAA", 1, &subject), [slot(2), slot(3)]);
+    }
+
+    #[test]
+    fn rule_cuts_a_server_off_after_the_message_and_before_the_next() {
+        let mut world = World::new();
+        let subject = Subject::new("g");
+        world.subscribe("BBBBBBBB", 2, &subject);
+        world.loopback.set_partition_rule(Some(PartitionRule {
+            pattern: "g".to_owned(),
+            addition_by: None,
+            only: Some(2),
+            partitions: vec![(id("BBBBBBBB"), 1)],
+        }));
+
+        for expected in [1, 1, 0, 0] {
+            let reached = world.publish("AAAAAAAA", 1, &subject);
+            assert_eq!(reached.len(), expected);
+        }
+        assert_eq!(world.loopback.partition_rule_fired(), 1);
+        world.loopback.heal_all();
+        assert_eq!(world.publish("AAAAAAAA", 1, &subject), [slot(2)]);
+        world.loopback.set_partition_rule(None);
+        assert!(!world.loopback.hub().is_watched());
+    }
+
+    #[test]
+    fn rule_without_partitions_counts_the_additions_of_one_leader() {
+        let mut world = World::new();
+        let rule = |leader: &str| PartitionRule {
+            pattern: "$NRG.AE.*".to_owned(),
+            addition_by: Some(id(leader)),
+            only: None,
+            partitions: Vec::new(),
+        };
+        let addition = |count| {
+            let entry = Entry {
+                kind: EntryType::AddPeer,
+                data: Bytes::from_static(b"NEWCOMER"),
+            };
+            let head = AppendEntryHead {
+                leader: id("AAAAAAAA"),
+                term: Term(1),
+                commit: Index::ZERO,
+                prev_term: Term::ZERO,
+                prev_index: Index::ZERO,
+                leader_term: Term::ZERO,
+            };
+            AppendEntry::encode_entries(head, &vec![entry; count]).unwrap()
+        };
+        let mut publish = |payload: Bytes| {
+            let peer = world.loopback.hub().peer(id("AAAAAAAA"));
+            let from = Sender {
+                link: &world.link,
+                slot: slot(1),
+                peer: &peer,
+            };
+            let subject = Subject::new("$NRG.AE.g");
+            world
+                .router
+                .publish(from, &subject, None, payload, |_, _| {});
+        };
+
+        world.loopback.set_partition_rule(Some(rule("AAAAAAAA")));
+        publish(Bytes::from_static(b"garbage"));
+        publish(addition(2).into_frame());
+        assert_eq!(world.loopback.partition_rule_fired(), 0);
+        publish(addition(1).into_frame());
+        assert_eq!(world.loopback.partition_rule_fired(), 1);
+        world.loopback.set_partition_rule(Some(rule("BBBBBBBB")));
+        publish(addition(1).into_frame());
+        assert_eq!(world.loopback.partition_rule_fired(), 0);
     }
 }

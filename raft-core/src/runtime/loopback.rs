@@ -43,6 +43,20 @@ pub struct DropRule {
     pub every: u64,
 }
 
+/// Cuts servers off, or brings them back, right after certain messages: what went out before has
+/// gone out, the next message finds the servers where the rule put them.
+#[derive(Clone, Debug)]
+pub struct PartitionRule {
+    /// After messages to subjects like this, with NATS wildcards.
+    pub pattern: String,
+    /// Only after an append entry of this leader with one entry, which adds a peer.
+    pub addition_by: Option<PeerId>,
+    /// Only after the one of them with this number, counted from 1; none: after each.
+    pub only: Option<u64>,
+    /// Which servers go into which partition. None at all leaves a rule that counts.
+    pub partitions: Vec<(PeerId, u32)>,
+}
+
 /// Sees every message of a hub whose subject matches, delivered or not, until it is dropped.
 #[derive(Debug)]
 pub struct Tap {
@@ -79,6 +93,17 @@ impl Loopback {
     /// Loses some deliveries from now on; `None` ends that.
     pub fn set_drop(&self, rule: Option<DropRule>) {
         self.0.watch(|watchers| watchers.set_rule(rule));
+    }
+
+    /// Acts after certain messages from now on; `None` ends that.
+    pub fn set_partition_rule(&self, rule: Option<PartitionRule>) {
+        self.0.watch(|watchers| watchers.set_partition_rule(rule));
+    }
+
+    /// How often the partition rule has acted since it was set.
+    #[must_use]
+    pub fn partition_rule_fired(&self) -> u64 {
+        self.0.watch(|watchers| watchers.partition_rule_fired())
     }
 
     /// Sees every message from now on whose subject matches `pattern`, with NATS wildcards.

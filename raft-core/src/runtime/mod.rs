@@ -44,7 +44,7 @@ pub use config::{Busy, RuntimeConfig, RuntimeConfigBuilder, RuntimeError, SHARDS
 pub use handle::NodeHandle;
 pub use host::{Command, Inbound, OutboundBatch, TrafficAccount, TransportError};
 pub use logs::{LogLevel, LogRecord};
-pub use loopback::{DropRule, Loopback, Message, Tap};
+pub use loopback::{DropRule, Loopback, Message, PartitionRule, Tap};
 pub use metrics::Metrics;
 pub use ready::{Ready, ShutDown};
 

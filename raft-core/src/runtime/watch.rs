@@ -1,19 +1,30 @@
-//! Those who look at a hub's messages: taps, and a rule that loses some.
+//! Those who look at a hub's messages: taps, a rule that loses some, and one that cuts servers off
+//! after some.
 
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 
-use super::loopback::{DropRule, Message};
+use super::loopback::{DropRule, Message, PartitionRule};
 use super::pattern::Pattern;
 use crate::shard::lock;
-use crate::types::PeerId;
-use crate::wire::Subject;
+use crate::types::{EntryType, PeerId};
+use crate::wire::{AppendEntry, Subject};
 
 #[derive(Debug, Default)]
 pub(super) struct Watchers {
     taps: Vec<Arc<TapQueue>>,
     rule: Option<Rule>,
+    partition: Option<Partition>,
+}
+
+/// A [`PartitionRule`] at work.
+#[derive(Debug)]
+struct Partition {
+    pattern: Pattern,
+    rule: PartitionRule,
+    matched: u64,
+    fired: u64,
 }
 
 /// What a tap has seen and nobody has taken.
@@ -39,7 +50,7 @@ impl TapQueue {
 impl Watchers {
     /// Whether nobody looks.
     pub(super) const fn is_empty(&self) -> bool {
-        self.taps.is_empty() && self.rule.is_none()
+        self.taps.is_empty() && self.rule.is_none() && self.partition.is_none()
     }
 
     pub(super) fn tap(&mut self, pattern: &str) -> Arc<TapQueue> {
@@ -62,6 +73,46 @@ impl Watchers {
             rule,
             matched: 0,
         });
+    }
+
+    pub(super) fn set_partition_rule(&mut self, rule: Option<PartitionRule>) {
+        self.partition = rule.map(|rule| Partition {
+            pattern: Pattern::new(&rule.pattern),
+            rule,
+            matched: 0,
+            fired: 0,
+        });
+    }
+
+    /// How often the partition rule has acted.
+    pub(super) fn partition_rule_fired(&self) -> u64 {
+        self.partition.as_ref().map_or(0, |rule| rule.fired)
+    }
+
+    /// A message has gone out; which servers are to be put where before the next one does.
+    pub(super) fn cuts(&mut self, subject: &Subject, payload: &Bytes) -> &[(PeerId, u32)] {
+        let Some(Partition {
+            pattern,
+            rule,
+            matched,
+            fired,
+        }) = &mut self.partition
+        else {
+            return &[];
+        };
+        let concerned = pattern.matches(subject.as_str())
+            && rule
+                .addition_by
+                .is_none_or(|leader| is_addition_by(leader, payload));
+        if !concerned {
+            return &[];
+        }
+        *matched += 1;
+        if rule.only.is_some_and(|only| only != *matched) {
+            return &[];
+        }
+        *fired += 1;
+        &rule.partitions
     }
 
     /// Lets the taps see a message.
@@ -103,4 +154,14 @@ impl Watchers {
         *matched += 1;
         matched.is_multiple_of(rule.every.max(1))
     }
+}
+
+/// Whether a message is an append entry of `leader` that adds a peer and does nothing else.
+fn is_addition_by(leader: PeerId, payload: &Bytes) -> bool {
+    AppendEntry::decode(payload.clone()).is_ok_and(|ae| {
+        let mut kinds = ae.entries().map(|entry| entry.kind);
+        ae.head.leader == leader
+            && kinds.next() == Some(EntryType::AddPeer)
+            && kinds.next().is_none()
+    })
 }
