@@ -227,6 +227,7 @@ impl Node {
             return (0, 0);
         }
         self.processed = self.processed.max(index);
+        self.settle_processed();
         self.applied = self.applied.max(applied.min(index));
         if self.announce_at > Index::ZERO && self.processed >= self.announce_at {
             self.announce_at = Index::ZERO;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::output::SubscriptionKind;
-use super::{FatalError, LogLevel, Node, Role, SubscriptionId};
+use super::{FatalError, LogLevel, Node, ProposalTag, Role, SubscriptionId};
 use crate::storage::{StorageError, WriteSeq};
 use crate::time::Instant;
 use crate::types::{Entry, PeerId, Term};
@@ -36,6 +36,21 @@ pub struct Proposal {
     pub entry: Entry,
     /// Where "taken from the queue" is reported, if anywhere.
     pub reply: Option<Subject>,
+    /// How the application knows it, if it waits for its outcome.
+    pub tag: Option<ProposalTag>,
+}
+
+impl Proposal {
+    /// An entry whose proposer waits for nothing.
+    #[must_use]
+    pub const fn new(term: Term, entry: Entry) -> Self {
+        Self {
+            term,
+            entry,
+            reply: None,
+            tag: None,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -157,11 +172,8 @@ impl Node {
             return;
         }
         let entry = Entry::normal(payload);
-        self.proposals.push(Proposal {
-            term: self.term,
-            entry,
-            reply,
-        });
+        let proposal = Proposal::new(self.term, entry);
+        self.proposals.push(Proposal { reply, ..proposal });
     }
 
     /// Proposals the driver took from the application since the last turn. Those of another term
@@ -170,7 +182,9 @@ impl Node {
         if self.role == Role::Leader {
             self.proposals.extend(proposals);
         } else {
-            self.counters.proposals_refused += proposals.into_iter().count() as u64;
+            for proposal in proposals {
+                self.refuse([&proposal]);
+            }
         }
     }
 

@@ -119,11 +119,7 @@ impl Node {
                     self.proposals.truncate(before);
                     return Err(error);
                 }
-                self.proposals.push(Proposal {
-                    term,
-                    entry,
-                    reply: None,
-                });
+                self.proposals.push(Proposal::new(term, entry));
             }
             Ok(())
         });
@@ -243,12 +239,15 @@ impl Node {
             return;
         }
         let mut proposals = std::mem::take(&mut self.proposals);
-        let before = proposals.len();
         let term = self.leading_term;
+        let stale = proposals.iter().filter(|p| p.term != term);
+        self.refuse(stale);
         proposals.retain(|p| p.term == term);
-        self.counters.proposals_refused += (before - proposals.len()) as u64;
         for batch in Batches(&proposals) {
+            let index = self.last_index.next();
+            self.await_append(index, batch);
             if let Err(error) = self.send_append_entry(batch) {
+                self.revoke_append(index);
                 self.note(
                     LogLevel::Warn,
                     format!("dropped {} proposals: {error}", batch.len()),

@@ -64,11 +64,7 @@ fn proposals_left_when_leadership_ends_are_dropped() {
 #[test]
 fn proposals_for_an_earlier_leadership_are_dropped_when_they_are_popped() {
     let mut rig = Rig::leader_in(3, MemoryLog::new());
-    let proposal = |term, data| Proposal {
-        term: Term(term),
-        entry: normal(data),
-        reply: None,
-    };
+    let proposal = |term, data| Proposal::new(Term(term), normal(data));
 
     rig.node.push_proposals([
         proposal(2, b"old"),

@@ -17,6 +17,7 @@
 //! [`Node::handle_durable`] has covered it.
 
 mod apply;
+mod awaited;
 mod catchup;
 mod election;
 mod error;
@@ -38,6 +39,8 @@ mod transport;
 
 #[cfg(test)]
 mod apply_tests;
+#[cfg(test)]
+mod awaited_tests;
 #[cfg(test)]
 mod catchup_tests;
 #[cfg(test)]
@@ -64,6 +67,7 @@ mod transport_tests;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use apply::{Committed, CommittedEntry};
+pub use awaited::{Fate, ProposalOutcome, ProposalTag};
 pub use error::{AdjustError, CampaignError, FatalError, PauseError, ProposeError, StepDownError};
 pub use input::{Origin, Proposal};
 #[cfg(feature = "testing")]
@@ -80,6 +84,7 @@ use crate::time::Instant;
 use crate::types::{GroupName, Index, PeerId, Term};
 use crate::wire::{AppendEntry, GroupSubjects, Subject};
 use apply::ApplyQueue;
+use awaited::Awaited;
 use catchup::{Catchup, CatchupRun, RunId};
 use input::{InboundEntry, InboundResponse, InboundVote, InboundVoteRequest};
 use leading::Acks;
@@ -203,6 +208,7 @@ pub struct Node {
     vote_responses: VecDeque<InboundVote>,
     responses: VecDeque<InboundResponse>,
     proposals: Vec<Proposal>,
+    awaited: Awaited,
     apply: ApplyQueue,
     lead_change: Option<LeadChange>,
 
@@ -389,9 +395,8 @@ impl Node {
     fn process_proposals(&mut self) {
         if self.role == Role::Leader {
             self.send_proposals();
-        } else if !self.proposals.is_empty() {
-            self.counters.proposals_refused += self.proposals.len() as u64;
-            self.proposals.clear();
+        } else {
+            self.refuse_proposals();
         }
     }
 }

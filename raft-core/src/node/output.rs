@@ -23,6 +23,8 @@ pub mod signal {
     pub const STOPPED: u32 = 16;
     /// The node failed; its error can be read.
     pub const FAULT: u32 = 32;
+    /// Awaited proposals have ended: their outcomes can be taken.
+    pub const OUTCOME: u32 = 64;
 }
 
 /// A subscription of one node. Numbers are never used again within it.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::input::Origin;
 use super::output::{Outbox, SubscriptionKind, Subscriptions};
 use super::persist::Durability;
-use super::{Acks, ApplyQueue, Counters, FatalError, Node, Role, RunId, TimerTable};
+use super::{Acks, ApplyQueue, Awaited, Counters, FatalError, Node, Role, RunId, TimerTable};
 use crate::config::Timing;
 use crate::rng::Rng;
 use crate::storage::{Log, WriteSeq};
@@ -150,6 +150,7 @@ impl Node {
             vote_responses: VecDeque::new(),
             responses: VecDeque::new(),
             proposals: Vec::new(),
+            awaited: Awaited::default(),
             apply: ApplyQueue::default(),
             lead_change: None,
             timers: TimerTable::default(),

@@ -1,6 +1,6 @@
 //! Roles and the primitives that change them (behaviour.md 5.6).
 
-use super::{LeadChange, LogLevel, Node, signal};
+use super::{Fate, LeadChange, LogLevel, Node, signal};
 use crate::types::{Index, PeerId, Term};
 
 /// What a node is in its group. The numbers are the server's.
@@ -92,8 +92,8 @@ impl Node {
         if from == Role::Leader && to != Role::Leader {
             self.update_lead_change(false);
             self.responses.clear();
-            self.counters.proposals_refused += self.proposals.len() as u64;
-            self.proposals.clear();
+            self.refuse_proposals();
+            self.leave_undecided();
         }
         if to == Role::Leader {
             self.pending.clear();
@@ -188,7 +188,8 @@ impl Node {
         self.vote_requests.clear();
         self.vote_responses.clear();
         self.responses.clear();
-        self.proposals.clear();
+        self.refuse_proposals();
+        self.end_awaited(Fate::Closed);
         self.self_vote = None;
         self.unsubscribe_all();
     }

@@ -10,7 +10,7 @@ use super::metrics::add;
 use crate::config::SyncPolicy;
 use crate::node::{
     AdjustError, CampaignError, Committed, FatalError, LeadChange, Node, NodeStatus, PauseError,
-    PeerStatus, Proposal, ProposeError, Role, StepDownError,
+    PeerStatus, Proposal, ProposalOutcome, ProposalTag, ProposeError, Role, StepDownError,
 };
 #[cfg(feature = "testing")]
 use crate::shard::Faulted;
@@ -127,6 +127,34 @@ impl NodeHandle {
         self.propose_all(term, data.len(), std::iter::once(Entry::normal(data)))
     }
 
+    /// As [`NodeHandle::propose`]; once taken, the proposal has an outcome under `tag`, to be
+    /// taken with [`NodeHandle::take_outcomes`].
+    ///
+    /// # Errors
+    /// As [`NodeHandle::propose`]; then there is no outcome.
+    pub fn propose_awaited(
+        &self,
+        term: Term,
+        data: Bytes,
+        tag: ProposalTag,
+    ) -> Result<(), ProposeError> {
+        if self.takes_at_once(term, data.len()) {
+            let proposal = Proposal::new(term, Entry::normal(data));
+            let tag = Some(tag);
+            self.leave(std::iter::once(Proposal { tag, ..proposal }));
+            return Ok(());
+        }
+        self.propose_now(|node| node.propose_awaited(term, data, tag))
+    }
+
+    /// Takes outcomes of awaited proposals, the oldest first, from a frozen or stopped node too. A
+    /// node whose code panicked has none: what it was asked is undecided.
+    #[must_use]
+    pub fn take_outcomes(&self, max: usize) -> Vec<ProposalOutcome> {
+        let taken = self.0.slot.inspect(|node| node.take_outcomes(max));
+        self.0.pass_on(taken).unwrap_or_default()
+    }
+
     /// Proposes entries in `term`: all of them, next to each other, or none.
     ///
     /// # Errors
@@ -179,22 +207,31 @@ impl NodeHandle {
         largest: usize,
         entries: impl Iterator<Item = Entry>,
     ) -> Result<(), ProposeError> {
-        let Self(inner) = self;
-        let open = term != Term::ZERO && inner.slot.published().accepting() == term;
-        if open && largest <= UNCHECKED_BYTES_MAX {
-            let proposal = |entry| Proposal {
-                term,
-                entry,
-                reply: None,
-            };
-            inner.slot.push_proposals(entries.map(proposal));
-            inner.link.touch(&inner.slot);
+        if self.takes_at_once(term, largest) {
+            self.leave(entries.map(|entry| Proposal::new(term, entry)));
             return Ok(());
         }
-        let outcome = inner
-            .slot
-            .command_after_proposals(|node| node.propose_batch(term, entries));
-        let Some(outcome) = inner.pass_on(outcome) else {
+        self.propose_now(|node| node.propose_batch(term, entries))
+    }
+
+    /// Whether proposals may be left for the next turn without asking the node.
+    fn takes_at_once(&self, term: Term, largest: usize) -> bool {
+        let accepting = self.0.slot.published().accepting();
+        term != Term::ZERO && accepting == term && largest <= UNCHECKED_BYTES_MAX
+    }
+
+    fn leave(&self, proposals: impl Iterator<Item = Proposal>) {
+        let Self(inner) = self;
+        inner.slot.push_proposals(proposals);
+        inner.link.touch(&inner.slot);
+    }
+
+    fn propose_now(
+        &self,
+        run: impl FnOnce(&mut Node) -> Result<(), ProposeError>,
+    ) -> Result<(), ProposeError> {
+        let Self(inner) = self;
+        let Some(outcome) = inner.pass_on(inner.slot.command_after_proposals(run)) else {
             add(&inner.core.counted.proposals_refused, 1);
             return Err(ProposeError::Closed);
         };

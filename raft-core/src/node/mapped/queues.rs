@@ -26,7 +26,8 @@ impl Node {
             "prop" => {
                 let entry = Entry::normal(args.bytes(1)?);
                 let (term, reply) = (args.term(2)?, args.subject(3)?);
-                self.proposals.push(Proposal { term, entry, reply });
+                let proposal = Proposal::new(term, entry);
+                self.proposals.push(Proposal { reply, ..proposal });
             }
             "entry" => {
                 let message = decoded(AppendEntry::decode(args.bytes(1)?))?;
