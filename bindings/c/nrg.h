@@ -27,6 +27,9 @@
 // The node failed: ask `nrg_node_write_error` for the reason.
 #define NRG_READY_FAULT 32
 
+// Awaited proposals have ended: take their outcomes with `nrg_node_outcomes_take`.
+#define NRG_READY_OUTCOME 64
+
 // Token 0, the runtime itself: log records wait in `nrg_runtime_log_take`.
 #define NRG_READY_LOG 65536
 
@@ -224,6 +227,9 @@
 // `nrg_abi_layout`: `nrg_log_record`.
 #define NRG_STRUCT_LOG_RECORD 9
 
+// `nrg_abi_layout`: `nrg_proposal_outcome`.
+#define NRG_STRUCT_PROPOSAL_OUTCOME 10
+
 // The call did what it was asked to do.
 #define NRG_STATUS_OK 0
 
@@ -304,6 +310,10 @@
 
 // The engine of this node panicked before: it is unusable, its runtime and other nodes are not.
 #define NRG_STATUS_FAULTED 210
+
+// The entry was appended, and the leadership ended before its commit: a later leader may commit it
+// or cut it off.
+#define NRG_STATUS_UNDECIDED 211
 
 // Another membership change has not been committed yet.
 #define NRG_STATUS_MEMBERSHIP_CHANGE 300
@@ -529,6 +539,19 @@ typedef struct {
   // What carries the messages: `NRG_TRANSPORT_*`.
   uint32_t transport;
 } nrg_node_config;
+
+// How an awaited proposal ended: a record of `nrg_node_outcomes_take`.
+typedef struct {
+  // The tag it was proposed with.
+  uint64_t tag;
+  // The log index of its entry; 0 unless `status` is `NRG_STATUS_OK`.
+  uint64_t index;
+  // `NRG_STATUS_OK`: committed, and reported as processed here. `NRG_STATUS_NOT_LEADER`: never
+  // appended. `NRG_STATUS_UNDECIDED` and `NRG_STATUS_CLOSED`: it may or may not be committed.
+  int32_t status;
+  // Always 0.
+  uint32_t reserved0;
+} nrg_proposal_outcome;
 
 // One record of a batch of entries. The data belongs to the batch and lives until it is freed.
 typedef struct {
@@ -837,6 +860,32 @@ int32_t nrg_node_propose(const nrg_node *node,
                          uint64_t term,
                          const uint8_t *data_ptr,
                          size_t data_len);
+
+// As `nrg_node_propose`, for a proposal whose end is awaited: `NRG_READY_OUTCOME` announces it,
+// `nrg_node_outcomes_take` tells it. short lock
+//
+// `tag`, not 0, is the host's name for the proposal; it is neither sent nor stored. With OK there
+// is one outcome for it, unless the node panics; otherwise none. One proposed while the node stops
+// may be left without: after `NRG_READY_STOPPED` what has none yet is as with `NRG_STATUS_CLOSED`.
+//
+// The caller guarantees:
+// `node` is a live handle; `data_ptr` is null or valid for reads of `data_len` bytes.
+int32_t nrg_node_propose_awaited(const nrg_node *node,
+                                 uint64_t term,
+                                 const uint8_t *data_ptr,
+                                 size_t data_len,
+                                 uint64_t tag);
+
+// Takes the outcomes of awaited proposals, the oldest first: at most `outcomes_cap` records, their
+// number to `count_out`. Works on a stopped node too. short lock
+//
+// The caller guarantees:
+// `node` is a live handle; `outcomes_ptr` is valid for writes of `outcomes_cap` records;
+// `count_out` is valid for a write.
+int32_t nrg_node_outcomes_take(const nrg_node *node,
+                               nrg_proposal_outcome *outcomes_ptr,
+                               size_t outcomes_cap,
+                               size_t *count_out);
 
 // Proposes several entries at once: all of them, in a row, or none. short lock
 //

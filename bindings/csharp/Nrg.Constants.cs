@@ -43,6 +43,11 @@ internal static class NrgConstants
     internal const uint NRG_READY_FAULT = 32;
 
     /// <summary>
+    /// Awaited proposals have ended: take their outcomes with `nrg_node_outcomes_take`.
+    /// </summary>
+    internal const uint NRG_READY_OUTCOME = 64;
+
+    /// <summary>
     /// Token 0, the runtime itself: log records wait in `nrg_runtime_log_take`.
     /// </summary>
     internal const uint NRG_READY_LOG = 65536;
@@ -368,6 +373,11 @@ internal static class NrgConstants
     internal const uint NRG_STRUCT_LOG_RECORD = 9;
 
     /// <summary>
+    /// `nrg_abi_layout`: `nrg_proposal_outcome`.
+    /// </summary>
+    internal const uint NRG_STRUCT_PROPOSAL_OUTCOME = 10;
+
+    /// <summary>
     /// The call did what it was asked to do.
     /// </summary>
     internal const int NRG_STATUS_OK = 0;
@@ -501,6 +511,12 @@ internal static class NrgConstants
     /// The engine of this node panicked before: it is unusable, its runtime and other nodes are not.
     /// </summary>
     internal const int NRG_STATUS_FAULTED = 210;
+
+    /// <summary>
+    /// The entry was appended, and the leadership ended before its commit: a later leader may commit it
+    /// or cut it off.
+    /// </summary>
+    internal const int NRG_STATUS_UNDECIDED = 211;
 
     /// <summary>
     /// Another membership change has not been committed yet.

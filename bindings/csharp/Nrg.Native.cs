@@ -46,6 +46,18 @@ internal static partial class Interop {
     public const string NativeLib = "natsraft";
 
     /// <summary>
+    /// As `nrg_node_propose`, for a proposal whose end is awaited: `NRG_READY_OUTCOME` announces it,
+    /// `nrg_node_outcomes_take` tells it. short lock
+    ///
+    /// `tag`, not 0, is the host's name for the proposal; it is neither sent nor stored. With OK there
+    /// is one outcome for it, unless the node panics; otherwise none. One proposed while the node stops
+    /// may be left without: after `NRG_READY_STOPPED` what has none yet is as with `NRG_STATUS_CLOSED`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_propose_awaited")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_propose_awaited(IntPtr node, ulong term, IntPtr data_ptr, nuint data_len, ulong tag);
+
+    /// <summary>
     /// Begins to stop the node and returns; the event `NRG_READY_STOPPED` follows. A second call does
     /// nothing. short lock
     /// </summary>
@@ -292,6 +304,14 @@ internal static partial class Interop {
     internal static partial int nrg_node_lead_change_take(IntPtr node, IntPtr present_out, IntPtr is_leader_out, IntPtr term_out);
 
     /// <summary>
+    /// Takes the outcomes of awaited proposals, the oldest first: at most `outcomes_cap` records, their
+    /// number to `count_out`. Works on a stopped node too. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_outcomes_take")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_outcomes_take(IntPtr node, IntPtr outcomes_ptr, nuint outcomes_cap, IntPtr count_out);
+
+    /// <summary>
     /// Tells whether a server is known and online (`online` not 0): a leader hands its lead over only
     /// to such a one. Servers never told about count as online on loopback. short lock
     ///
@@ -459,6 +479,18 @@ internal static partial class Interop {
     internal static partial int nrg_node_write_error(IntPtr node, IntPtr code_out, IntPtr buf_ptr, nuint buf_len, IntPtr needed_len_out);
 
     /// <summary>
+    /// As `nrg_node_propose`, for a proposal whose end is awaited: `NRG_READY_OUTCOME` announces it,
+    /// `nrg_node_outcomes_take` tells it. short lock
+    ///
+    /// `tag`, not 0, is the host's name for the proposal; it is neither sent nor stored. With OK there
+    /// is one outcome for it, unless the node panics; otherwise none. One proposed while the node stops
+    /// may be left without: after `NRG_READY_STOPPED` what has none yet is as with `NRG_STATUS_CLOSED`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_propose_awaited")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_propose_awaited(IntPtr node, ulong term, ref byte data_ptr, nuint data_len, ulong tag);
+
+    /// <summary>
     /// Changes the timers and intervals of this runtime; those armed already run out as they are.
     /// short lock
     /// </summary>
@@ -548,6 +580,14 @@ internal static partial class Interop {
     [LibraryImport(NativeLib, EntryPoint = "nrg_node_lead_change_take")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static partial int nrg_node_lead_change_take(IntPtr node, ref uint present_out, ref uint is_leader_out, ref ulong term_out);
+
+    /// <summary>
+    /// Takes the outcomes of awaited proposals, the oldest first: at most `outcomes_cap` records, their
+    /// number to `count_out`. Works on a stopped node too. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_outcomes_take")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_outcomes_take(IntPtr node, ref NrgProposalOutcome outcomes_ptr, nuint outcomes_cap, ref nuint count_out);
 
     /// <summary>
     /// The records of a batch and their number; null and 0 for null and for a batch of log records.
@@ -822,6 +862,119 @@ internal partial struct NrgRuntimeConfig
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public NrgRuntimeConfig ToManaged() { return _unmanaged.ToManaged(); }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Free() {}
+    }
+
+}
+
+/// <summary>
+/// How an awaited proposal ended: a record of `nrg_node_outcomes_take`.
+/// </summary>
+internal partial struct NrgProposalOutcome
+{
+    /// <summary>
+    /// The tag it was proposed with.
+    /// </summary>
+    public required ulong tag;
+    /// <summary>
+    /// The log index of its entry; 0 unless `status` is `NRG_STATUS_OK`.
+    /// </summary>
+    public required ulong index;
+    /// <summary>
+    /// `NRG_STATUS_OK`: committed, and reported as processed here. `NRG_STATUS_NOT_LEADER`: never
+    /// appended. `NRG_STATUS_UNDECIDED` and `NRG_STATUS_CLOSED`: it may or may not be committed.
+    /// </summary>
+    public required int status;
+    /// <summary>
+    /// Always 0.
+    /// </summary>
+    public required uint reserved0;
+}
+
+[NativeMarshalling(typeof(MarshallerMeta))]
+internal partial struct NrgProposalOutcome
+{
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal unsafe struct Unmanaged
+    {
+        internal ulong tag;
+        internal ulong index;
+        internal int status;
+        internal uint reserved0;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        [Obsolete("This method is intended for use by generated code only.")]
+        [EditorBrowsable(EditorBrowsableState.Never)]
+        internal NrgProposalOutcome ToManaged()
+        {
+            var _managed = default(NrgProposalOutcome);
+            _managed.tag = tag;
+            _managed.index = index;
+            _managed.status = status;
+            _managed.reserved0 = reserved0;
+            return _managed;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [Obsolete("This method is intended for use by generated code only.")]
+    [EditorBrowsable(EditorBrowsableState.Never)]
+    internal Unmanaged ToUnmanaged()
+    {
+        var _unmanaged = new Unmanaged();
+        _unmanaged.tag = tag;
+        _unmanaged.index = index;
+        _unmanaged.status = status;
+        _unmanaged.reserved0 = reserved0;
+        return _unmanaged;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [Obsolete("This method is intended for use by generated code only.")]
+    [EditorBrowsable(EditorBrowsableState.Never)]
+    internal Unmanaged AsUnmanaged()
+    {
+        var _unmanaged = new Unmanaged();
+        _unmanaged.tag = tag;
+        _unmanaged.index = index;
+        _unmanaged.status = status;
+        _unmanaged.reserved0 = reserved0;
+        return _unmanaged;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override string ToString()
+    {
+        return "NrgProposalOutcome { ... }";
+    }
+
+    [CustomMarshaller(typeof(NrgProposalOutcome), MarshalMode.Default, typeof(Marshaller))]
+    private struct MarshallerMeta { }
+    internal ref struct Marshaller
+    {
+        private NrgProposalOutcome _managed;
+        private Unmanaged _unmanaged;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Marshaller(NrgProposalOutcome managed) { _managed = managed; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Marshaller(Unmanaged unmanaged) { _unmanaged = unmanaged; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void FromManaged(NrgProposalOutcome managed) { _managed = managed; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void FromUnmanaged(Unmanaged unmanaged) { _unmanaged = unmanaged; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Unmanaged ToUnmanaged() { return _managed.ToUnmanaged(); }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public NrgProposalOutcome ToManaged() { return _unmanaged.ToManaged(); }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Free() {}

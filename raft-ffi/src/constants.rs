@@ -17,6 +17,8 @@ pub const NRG_READY_ADVISORY: u32 = 8;
 pub const NRG_READY_STOPPED: u32 = 16;
 /// The node failed: ask `nrg_node_write_error` for the reason.
 pub const NRG_READY_FAULT: u32 = 32;
+/// Awaited proposals have ended: take their outcomes with `nrg_node_outcomes_take`.
+pub const NRG_READY_OUTCOME: u32 = 64;
 /// Token 0, the runtime itself: log records wait in `nrg_runtime_log_take`.
 pub const NRG_READY_LOG: u32 = 65536;
 /// Token 0, the runtime itself: counters worth reading have changed.
@@ -163,3 +165,5 @@ pub const NRG_STRUCT_PEER: u32 = 7;
 pub const NRG_STRUCT_BATCH_ITEM: u32 = 8;
 /// `nrg_abi_layout`: `nrg_log_record`.
 pub const NRG_STRUCT_LOG_RECORD: u32 = 9;
+/// `nrg_abi_layout`: `nrg_proposal_outcome`.
+pub const NRG_STRUCT_PROPOSAL_OUTCOME: u32 = 10;

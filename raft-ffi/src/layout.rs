@@ -4,8 +4,8 @@ use std::mem::offset_of;
 
 use crate::constants::{
     NRG_STRUCT_BATCH_ITEM, NRG_STRUCT_LOG_RECORD, NRG_STRUCT_METRICS, NRG_STRUCT_NODE_CONFIG,
-    NRG_STRUCT_NODE_STATE, NRG_STRUCT_PEER, NRG_STRUCT_READY, NRG_STRUCT_RUNTIME_CONFIG,
-    NRG_STRUCT_TUNING,
+    NRG_STRUCT_NODE_STATE, NRG_STRUCT_PEER, NRG_STRUCT_PROPOSAL_OUTCOME, NRG_STRUCT_READY,
+    NRG_STRUCT_RUNTIME_CONFIG, NRG_STRUCT_TUNING,
 };
 use crate::convert::write_out;
 use crate::guard::{Failure, Outcome, guard};
@@ -13,8 +13,8 @@ use crate::status::{NRG_STATUS_BUFFER_TOO_SMALL, NRG_STATUS_NOT_FOUND};
 #[cfg(feature = "testing")]
 use crate::testing::types::{NRG_TEST_STRUCT_MESSAGE, NrgTestMessage};
 use crate::types::{
-    NrgBatchItem, NrgLogRecord, NrgMetrics, NrgNodeConfig, NrgNodeState, NrgPeer, NrgReady,
-    NrgRuntimeConfig, NrgTuning,
+    NrgBatchItem, NrgLogRecord, NrgMetrics, NrgNodeConfig, NrgNodeState, NrgPeer,
+    NrgProposalOutcome, NrgReady, NrgRuntimeConfig, NrgTuning,
 };
 
 /// Where the fields of one struct lie.
@@ -82,6 +82,8 @@ layouts! {
     NRG_STRUCT_LOG_RECORD => NrgLogRecord, 72:
         unix_nanos 8, token 8, term 8, index 8, group_name_ptr 8, group_name_len 8, text_ptr 8,
         text_len 8, level 4, reserved0 4;
+    NRG_STRUCT_PROPOSAL_OUTCOME => NrgProposalOutcome, 24:
+        tag 8, index 8, status 4, reserved0 4;
 }
 
 #[cfg(feature = "testing")]

@@ -1,12 +1,20 @@
-//! Proposals: the hot way in. Failures here are codes without a text.
+//! Proposals: the hot way in, and the outcomes of those that are awaited. Failures here are codes
+//! without a text.
+
+use std::num::NonZeroU64;
 
 use bytes::Bytes;
+use raft_core::node::{Fate, ProposalOutcome, ProposalTag};
 use raft_core::types::{Entry, EntryType, Term};
 
-use crate::convert::slice_in;
+use crate::convert::{null, slice_in, values_out, write_out};
 use crate::guard::{Failure, Outcome};
 use crate::node::{NrgNode, on_node};
-use crate::status::NRG_STATUS_INVALID_ARGUMENT;
+use crate::status::{
+    NRG_STATUS_CLOSED, NRG_STATUS_INTERNAL, NRG_STATUS_INVALID_ARGUMENT, NRG_STATUS_NOT_LEADER,
+    NRG_STATUS_OK, NRG_STATUS_UNDECIDED,
+};
+use crate::types::NrgProposalOutcome;
 
 /// Proposes one entry in the term that the caller believes to be current. short lock
 ///
@@ -28,6 +36,66 @@ pub unsafe extern "C" fn nrg_node_propose(
             let data = slice_in(data_ptr, data_len, "data_ptr")?;
             let data = Bytes::copy_from_slice(data);
             Ok(node.call(|core| core.propose(Term(term), data))??)
+        })
+    }
+}
+
+/// As `nrg_node_propose`, for a proposal whose end is awaited: `NRG_READY_OUTCOME` announces it,
+/// `nrg_node_outcomes_take` tells it. short lock
+///
+/// `tag`, not 0, is the host's name for the proposal; it is neither sent nor stored. With OK there
+/// is one outcome for it, unless the node panics; otherwise none. One proposed while the node stops
+/// may be left without: after `NRG_READY_STOPPED` what has none yet is as with `NRG_STATUS_CLOSED`.
+///
+/// # Safety
+/// `node` is a live handle; `data_ptr` is null or valid for reads of `data_len` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nrg_node_propose_awaited(
+    node: *const NrgNode,
+    term: u64,
+    data_ptr: *const u8,
+    data_len: usize,
+    tag: u64,
+) -> i32 {
+    // SAFETY: the caller's promise is this function's own.
+    unsafe {
+        on_node(node, |node| {
+            let Some(tag) = NonZeroU64::new(tag).map(ProposalTag) else {
+                return Err(Failure::code(NRG_STATUS_INVALID_ARGUMENT));
+            };
+            let data = slice_in(data_ptr, data_len, "data_ptr")?;
+            let data = Bytes::copy_from_slice(data);
+            Ok(node.call(|core| core.propose_awaited(Term(term), data, tag))??)
+        })
+    }
+}
+
+/// Takes the outcomes of awaited proposals, the oldest first: at most `outcomes_cap` records, their
+/// number to `count_out`. Works on a stopped node too. short lock
+///
+/// # Safety
+/// `node` is a live handle; `outcomes_ptr` is valid for writes of `outcomes_cap` records;
+/// `count_out` is valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nrg_node_outcomes_take(
+    node: *const NrgNode,
+    outcomes_ptr: *mut NrgProposalOutcome,
+    outcomes_cap: usize,
+    count_out: *mut usize,
+) -> i32 {
+    // SAFETY: the caller's promise is this function's own; no more records are taken than fit.
+    unsafe {
+        on_node(node, |node| {
+            // Looked at first: what is taken and not handed over would be lost.
+            if count_out.is_null() {
+                return Err(null("count_out"));
+            }
+            if outcomes_ptr.is_null() {
+                return Err(null("outcomes_ptr"));
+            }
+            let taken = node.call(|core| core.take_outcomes(outcomes_cap))?;
+            values_out(taken.iter().map(outcome), outcomes_ptr, "outcomes_ptr")?;
+            write_out(count_out, taken.len(), "count_out")
         })
     }
 }
@@ -89,6 +157,22 @@ pub unsafe extern "C" fn nrg_node_forward_proposal(
             let data = Bytes::copy_from_slice(data);
             Ok(node.call(|core| core.forward_proposal(data))??)
         })
+    }
+}
+
+fn outcome(ended: &ProposalOutcome) -> NrgProposalOutcome {
+    let (index, status) = match ended.fate {
+        Fate::Applied(index) => (index.0, NRG_STATUS_OK),
+        Fate::NotAppended => (0, NRG_STATUS_NOT_LEADER),
+        Fate::Undecided => (0, NRG_STATUS_UNDECIDED),
+        Fate::Closed => (0, NRG_STATUS_CLOSED),
+        _ => (0, NRG_STATUS_INTERNAL),
+    };
+    NrgProposalOutcome {
+        tag: ended.tag.0.get(),
+        index,
+        status,
+        reserved0: 0,
     }
 }
 

@@ -63,6 +63,9 @@ pub const NRG_STATUS_TIMED_OUT: i32 = 208;
 pub const NRG_STATUS_NO_TRANSPORT: i32 = 209;
 /// The engine of this node panicked before: it is unusable, its runtime and other nodes are not.
 pub const NRG_STATUS_FAULTED: i32 = 210;
+/// The entry was appended, and the leadership ended before its commit: a later leader may commit it
+/// or cut it off.
+pub const NRG_STATUS_UNDECIDED: i32 = 211;
 
 // 300: membership.
 
@@ -172,6 +175,7 @@ pub(crate) const NAMES: &[(i32, &str)] = names![
     NRG_STATUS_TIMED_OUT,
     NRG_STATUS_NO_TRANSPORT,
     NRG_STATUS_FAULTED,
+    NRG_STATUS_UNDECIDED,
     NRG_STATUS_MEMBERSHIP_CHANGE,
     NRG_STATUS_REMOVE_LAST_NODE,
     NRG_STATUS_PEER_NOT_FOUND,

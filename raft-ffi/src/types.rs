@@ -206,6 +206,21 @@ pub struct NrgPeer {
     pub reserved0: u32,
 }
 
+/// How an awaited proposal ended: a record of `nrg_node_outcomes_take`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct NrgProposalOutcome {
+    /// The tag it was proposed with.
+    pub tag: u64,
+    /// The log index of its entry; 0 unless `status` is `NRG_STATUS_OK`.
+    pub index: u64,
+    /// `NRG_STATUS_OK`: committed, and reported as processed here. `NRG_STATUS_NOT_LEADER`: never
+    /// appended. `NRG_STATUS_UNDECIDED` and `NRG_STATUS_CLOSED`: it may or may not be committed.
+    pub status: i32,
+    /// Always 0.
+    pub reserved0: u32,
+}
+
 /// One record of a batch of entries. The data belongs to the batch and lives until it is freed.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]

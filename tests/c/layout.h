@@ -127,4 +127,10 @@ FIELD(nrg_log_record, text_len, 56);
 FIELD(nrg_log_record, level, 64);
 FIELD(nrg_log_record, reserved0, 68);
 
+SIZE(nrg_proposal_outcome, 24);
+FIELD(nrg_proposal_outcome, tag, 0);
+FIELD(nrg_proposal_outcome, index, 8);
+FIELD(nrg_proposal_outcome, status, 16);
+FIELD(nrg_proposal_outcome, reserved0, 20);
+
 #endif

@@ -92,6 +92,12 @@ public enum RaftStatus
     /// </summary>
     Faulted = 210,
 
+    /// <summary>
+    /// The entry was appended, and the leadership ended before its commit: a later leader may
+    /// commit it or cut it off.
+    /// </summary>
+    Undecided = 211,
+
     /// <summary>Another membership change has not been committed yet.</summary>
     MembershipChange = 300,
 

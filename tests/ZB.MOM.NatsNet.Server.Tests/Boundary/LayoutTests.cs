@@ -59,6 +59,20 @@ public unsafe class LayoutTests : BoundaryTest
     }
 
     [RaftFact]
+    public void NrgProposalOutcome_LiesInMemoryAsInTheLibrary()
+    {
+        NrgProposalOutcome.Unmanaged it = default;
+        byte* start = (byte*)&it;
+        Expect(
+            NrgConstants.NRG_STRUCT_PROPOSAL_OUTCOME,
+            sizeof(NrgProposalOutcome.Unmanaged),
+            [
+                (byte*)&it.tag - start, (byte*)&it.index - start, (byte*)&it.status - start,
+                (byte*)&it.reserved0 - start,
+            ]);
+    }
+
+    [RaftFact]
     public void NrgMetrics_LiesInMemoryAsInTheLibrary()
     {
         NrgMetrics.Unmanaged it = default;
