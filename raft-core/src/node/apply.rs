@@ -126,6 +126,11 @@ impl Node {
         self.apply.len()
     }
 
+    /// Raises the applies signal.
+    pub(super) const fn signal_apply(&mut self) {
+        self.outbox.raise(signal::APPLY);
+    }
+
     /// Commits one index: the entry takes effect and goes to the application
     /// (server: `applyCommit`).
     ///

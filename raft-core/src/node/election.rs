@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::input::InboundVote;
 use super::output::RestsOn;
-use super::{LogLevel, Node, Role, signal};
+use super::{LogLevel, Node, Role};
 use crate::types::{Index, PeerId, Term};
 use crate::wire::{Subject, VoteRequest, VoteResponse};
 
@@ -258,10 +258,5 @@ impl Node {
         self.raise_term(term);
         self.switch_to_follower(None);
         self.note(LogLevel::Debug, format!("stepped down: {why}"));
-    }
-
-    /// Raises the applies signal.
-    pub(super) const fn signal_apply(&mut self) {
-        self.outbox.raise(signal::APPLY);
     }
 }

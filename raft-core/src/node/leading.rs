@@ -1,10 +1,7 @@
 //! Leading: proposals out, responses in, commit (behaviour.md 7.2, 7.3, 7.6, 9.1, 9.2;
 //! Raft paper 5.3, 5.4.2).
 
-use std::collections::VecDeque;
-
 use bytes::Bytes;
-use smallvec::SmallVec;
 
 use super::error::{CommitError, SendError};
 use super::following::PAUSE_QUORUM_ENTRIES;
@@ -25,73 +22,6 @@ const BATCH_BYTES: usize = 256 * 1024;
 const BATCH_ENTRIES: usize = 4_096;
 /// Room for records in a message that a catch-up can still re-encode with a full trailer.
 const BODY_BYTES: usize = MESSAGE_LEN_MAX - 10 - APPEND_ENTRY_HEAD_LEN;
-
-/// Who acknowledged which index in the current term. An index is forgotten once it commits.
-#[derive(Debug, Default)]
-pub(super) struct Acks {
-    /// The index the first set is for.
-    first: Index,
-    sets: VecDeque<SmallVec<[PeerId; 4]>>,
-}
-
-impl Acks {
-    pub(super) fn clear(&mut self) {
-        self.sets.clear();
-    }
-
-    /// Records that `peer` acknowledged exactly `index`.
-    fn record(&mut self, index: Index, peer: PeerId) {
-        if self.sets.is_empty() {
-            self.first = index;
-        }
-        while index < self.first {
-            self.first = self.first.prev();
-            self.sets.push_front(SmallVec::new());
-        }
-        let at = usize::try_from(index.since(self.first)).unwrap_or(usize::MAX);
-        // An index is acknowledged only after it was sent, so this stays within the log.
-        while self.sets.len() <= at {
-            self.sets.push_back(SmallVec::new());
-        }
-        if let Some(set) = self.sets.get_mut(at)
-            && !set.contains(&peer)
-        {
-            set.push(peer);
-        }
-    }
-
-    /// How many of those that are `counted` acknowledged exactly `index`.
-    fn count(&self, index: Index, counted: impl Fn(&PeerId) -> bool) -> usize {
-        if index < self.first {
-            return 0;
-        }
-        let at = usize::try_from(index.since(self.first)).unwrap_or(usize::MAX);
-        let set = self.sets.get(at);
-        set.map_or(0, |set| set.iter().filter(|peer| counted(peer)).count())
-    }
-
-    /// Forgets everything up to `index`.
-    pub(super) fn forget(&mut self, index: Index) {
-        while self.first <= index && self.sets.pop_front().is_some() {
-            self.first = self.first.next();
-        }
-    }
-
-    /// The highest index anybody acknowledged.
-    fn last(&self) -> Index {
-        Index(self.first.0 + self.sets.len() as u64).prev()
-    }
-
-    /// The acknowledged indexes with their counts, for tests and dumps.
-    #[cfg(feature = "testing")]
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Index, usize)> + '_ {
-        let indexes = (self.first.0..).map(Index);
-        indexes
-            .zip(&self.sets)
-            .filter(|(_, set)| !set.is_empty())
-            .map(|(i, set)| (i, set.len()))
-    }
-}
 
 impl Node {
     /// Proposes one entry of application data in `term` (server: `Propose`).

@@ -16,6 +16,7 @@
 //! [`WriteSeq`]; what must not be said before its write is durable stays inside until
 //! [`Node::handle_durable`] has covered it.
 
+mod acks;
 mod apply;
 mod awaited;
 mod catchup;
@@ -83,11 +84,11 @@ use crate::storage::{Log, LogKind, WriteSeq};
 use crate::time::Instant;
 use crate::types::{GroupName, Index, PeerId, Term};
 use crate::wire::{AppendEntry, GroupSubjects, Subject};
+use acks::Acks;
 use apply::ApplyQueue;
 use awaited::Awaited;
 use catchup::{Catchup, CatchupRun, RunId};
 use input::{InboundEntry, InboundResponse, InboundVote, InboundVoteRequest};
-use leading::Acks;
 use membership::{MembershipChange, Peer};
 use output::{Outbox, Subscriptions};
 use persist::Durability;
@@ -353,7 +354,7 @@ impl Node {
         self.started = true;
         self.resume_apply_now();
         self.apply.push_nil_guard();
-        self.outbox.raise(signal::APPLY);
+        self.signal_apply();
     }
 
     /// Enters the loop of the current role if it was not entered yet (behaviour.md 5.2–5.4).
