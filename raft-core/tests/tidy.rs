@@ -148,7 +148,6 @@ fn only_the_runtime_waits_and_only_the_disk_opens_files() {
         "std::time::Instant",
         "tokio",
         "async ",
-        ".await",
         "std::fs",
         "fs::",
     ];
