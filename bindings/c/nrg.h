@@ -149,6 +149,13 @@
 // `nrg_peer.flags`: counts towards the quorum.
 #define NRG_PEER_VOTING 2
 
+// `nrg_peer.flags`: in the membership as it stands; not set for a peer whose removal is appended
+// and not committed.
+#define NRG_PEER_MEMBER 4
+
+// `nrg_peer.flags`: no uncommitted membership change is about it.
+#define NRG_PEER_KNOWN 8
+
 // `nrg_batch_item.entry_type`: application data.
 #define NRG_ENTRY_NORMAL 0
 
@@ -315,6 +322,10 @@
 // or cut it off.
 #define NRG_STATUS_UNDECIDED 211
 
+// Too many bytes wait for their commit; nothing of the batch was taken. Propose it again once
+// something has been committed.
+#define NRG_STATUS_BACKLOG 212
+
 // Another membership change has not been committed yet.
 #define NRG_STATUS_MEMBERSHIP_CHANGE 300
 
@@ -350,6 +361,9 @@
 
 // A rescue quorum on an empty log.
 #define NRG_STATUS_RESCUE_EMPTY_LOG 311
+
+// This leader is new and has not committed an entry of its term: try again soon.
+#define NRG_STATUS_LEADER_NOT_READY 312
 
 // There is no snapshot.
 #define NRG_STATUS_NO_SNAPSHOT 400
@@ -1033,7 +1047,8 @@ int32_t nrg_node_adjust_cluster_size(const nrg_node *node, uint32_t cluster_size
 // `node` is a live handle; `state_out` points to a struct of its own `struct_size`.
 int32_t nrg_node_status(const nrg_node *node, nrg_node_state *state_out);
 
-// Writes a record for each member of the group, this node included, sorted by id.
+// Writes a record for each peer whose vote counts, this node included, sorted by id: each member
+// (`NRG_PEER_MEMBER`), and the one whose removal is not committed.
 //
 // `count_out` receives their number, also when `peers_cap` is too small
 // (`NRG_STATUS_BUFFER_TOO_SMALL`, no records are written then). short lock

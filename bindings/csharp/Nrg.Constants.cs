@@ -245,6 +245,17 @@ internal static class NrgConstants
     internal const uint NRG_PEER_VOTING = 2;
 
     /// <summary>
+    /// `nrg_peer.flags`: in the membership as it stands; not set for a peer whose removal is appended
+    /// and not committed.
+    /// </summary>
+    internal const uint NRG_PEER_MEMBER = 4;
+
+    /// <summary>
+    /// `nrg_peer.flags`: no uncommitted membership change is about it.
+    /// </summary>
+    internal const uint NRG_PEER_KNOWN = 8;
+
+    /// <summary>
     /// `nrg_batch_item.entry_type`: application data.
     /// </summary>
     internal const uint NRG_ENTRY_NORMAL = 0;
@@ -519,6 +530,12 @@ internal static class NrgConstants
     internal const int NRG_STATUS_UNDECIDED = 211;
 
     /// <summary>
+    /// Too many bytes wait for their commit; nothing of the batch was taken. Propose it again once
+    /// something has been committed.
+    /// </summary>
+    internal const int NRG_STATUS_BACKLOG = 212;
+
+    /// <summary>
     /// Another membership change has not been committed yet.
     /// </summary>
     internal const int NRG_STATUS_MEMBERSHIP_CHANGE = 300;
@@ -577,6 +594,11 @@ internal static class NrgConstants
     /// A rescue quorum on an empty log.
     /// </summary>
     internal const int NRG_STATUS_RESCUE_EMPTY_LOG = 311;
+
+    /// <summary>
+    /// This leader is new and has not committed an entry of its term: try again soon.
+    /// </summary>
+    internal const int NRG_STATUS_LEADER_NOT_READY = 312;
 
     /// <summary>
     /// There is no snapshot.

@@ -388,7 +388,8 @@ internal static partial class Interop {
     internal static partial int nrg_build_info(IntPtr buf_ptr, nuint buf_len, IntPtr needed_len_out);
 
     /// <summary>
-    /// Writes a record for each member of the group, this node included, sorted by id.
+    /// Writes a record for each peer whose vote counts, this node included, sorted by id: each member
+    /// (`NRG_PEER_MEMBER`), and the one whose removal is not committed.
     ///
     /// `count_out` receives their number, also when `peers_cap` is too small
     /// (`NRG_STATUS_BUFFER_TOO_SMALL`, no records are written then). short lock
@@ -641,7 +642,8 @@ internal static partial class Interop {
     internal static partial int nrg_build_info(ref byte buf_ptr, nuint buf_len, ref nuint needed_len_out);
 
     /// <summary>
-    /// Writes a record for each member of the group, this node included, sorted by id.
+    /// Writes a record for each peer whose vote counts, this node included, sorted by id: each member
+    /// (`NRG_PEER_MEMBER`), and the one whose removal is not committed.
     ///
     /// `count_out` receives their number, also when `peers_cap` is too small
     /// (`NRG_STATUS_BUFFER_TOO_SMALL`, no records are written then). short lock

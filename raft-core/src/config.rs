@@ -222,7 +222,8 @@ pub struct NodeConfig {
     pub recovering: bool,
     /// The peer set is being extended: a new, empty member must not campaign yet.
     pub scale_up: bool,
-    /// Mind storage limits. Kept, and without effect until the host can tell them.
+    /// Mind storage limits: take no entries and start no campaign while the host says that they
+    /// are exceeded.
     pub track: bool,
     /// The host's own number for this node, given back with its events. Zero means the runtime
     /// itself, so hosts count from one.

@@ -108,6 +108,11 @@ pub const NRG_NODE_IN_RESCUE: u32 = 4096;
 pub const NRG_PEER_CURRENT: u32 = 1;
 /// `nrg_peer.flags`: counts towards the quorum.
 pub const NRG_PEER_VOTING: u32 = 2;
+/// `nrg_peer.flags`: in the membership as it stands; not set for a peer whose removal is appended
+/// and not committed.
+pub const NRG_PEER_MEMBER: u32 = 4;
+/// `nrg_peer.flags`: no uncommitted membership change is about it.
+pub const NRG_PEER_KNOWN: u32 = 8;
 
 /// `nrg_batch_item.entry_type`: application data.
 pub const NRG_ENTRY_NORMAL: u32 = 0;

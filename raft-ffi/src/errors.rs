@@ -4,7 +4,8 @@ use raft_core::config::ConfigError;
 #[cfg(feature = "testing")]
 use raft_core::detached::CallError;
 use raft_core::node::{
-    AdjustError, CampaignError, FatalError, PauseError, ProposeError, StepDownError,
+    AdjustError, CampaignError, EvictError, FatalError, MembershipError, PauseError, ProposeError,
+    RescueError, StepDownError,
 };
 #[cfg(feature = "testing")]
 use raft_core::runtime::Busy;
@@ -16,10 +17,14 @@ use raft_core::wire::{DecodeError, EncodeError};
 use crate::guard::Failure;
 use crate::status::{
     NRG_STATUS_ADJUST_BOOT_CLUSTER, NRG_STATUS_ALREADY_LEADER, NRG_STATUS_ALREADY_OPEN,
-    NRG_STATUS_BAD_CONFIG, NRG_STATUS_BAD_DIRECTORY, NRG_STATUS_CLOSED, NRG_STATUS_CORRUPT,
-    NRG_STATUS_CORRUPT_PEERS, NRG_STATUS_ENTRY_LOAD_FAILED, NRG_STATUS_ENTRY_STORE_FAILED,
-    NRG_STATUS_INTERNAL, NRG_STATUS_INVALID_ARGUMENT, NRG_STATUS_IO, NRG_STATUS_NO_PEER_STATE,
-    NRG_STATUS_NO_THREAD, NRG_STATUS_NOT_LEADER, NRG_STATUS_SHUTDOWN, NRG_STATUS_TOO_LARGE,
+    NRG_STATUS_BACKLOG, NRG_STATUS_BAD_CONFIG, NRG_STATUS_BAD_DIRECTORY, NRG_STATUS_CLOSED,
+    NRG_STATUS_CORRUPT, NRG_STATUS_CORRUPT_PEERS, NRG_STATUS_ENTRY_LOAD_FAILED,
+    NRG_STATUS_ENTRY_STORE_FAILED, NRG_STATUS_INTERNAL, NRG_STATUS_INVALID_ARGUMENT, NRG_STATUS_IO,
+    NRG_STATUS_LEADER_NOT_READY, NRG_STATUS_MEMBERSHIP_CHANGE, NRG_STATUS_NO_PEER_STATE,
+    NRG_STATUS_NO_THREAD, NRG_STATUS_NOT_LEADER, NRG_STATUS_NOT_LEADERLESS, NRG_STATUS_NOT_MANAGED,
+    NRG_STATUS_PEER_NOT_FOUND, NRG_STATUS_QUORUM_POSSIBLE, NRG_STATUS_REMOVE_LAST_NODE,
+    NRG_STATUS_RESCUE_BAD_QUORUM, NRG_STATUS_RESCUE_EMPTY_LOG, NRG_STATUS_RESCUE_LEADER_KNOWN,
+    NRG_STATUS_RESCUE_NOT_VOTING, NRG_STATUS_SHUTDOWN, NRG_STATUS_TOO_LARGE,
     NRG_STATUS_TOO_MANY_PREFS, NRG_STATUS_TRUNCATE_BELOW_COMMIT, NRG_STATUS_WRITE_ERROR,
 };
 #[cfg(feature = "testing")]
@@ -39,9 +44,53 @@ impl From<ProposeError> for Failure {
             ProposeError::MembershipEntry => {
                 Self::new(NRG_STATUS_INVALID_ARGUMENT, error.to_string())
             }
+            ProposeError::Backlog { .. } => Self::code(NRG_STATUS_BACKLOG),
             ProposeError::Failed(ref fatal) => Self::new(of_failure(fatal), error.to_string()),
             _ => unknown(&error),
         }
+    }
+}
+
+impl From<MembershipError> for Failure {
+    fn from(error: MembershipError) -> Self {
+        let status = match error {
+            MembershipError::NotLeader => NRG_STATUS_NOT_LEADER,
+            MembershipError::ChangeInProgress => NRG_STATUS_MEMBERSHIP_CHANGE,
+            MembershipError::PeerNotFound => NRG_STATUS_PEER_NOT_FOUND,
+            MembershipError::LastPeer => NRG_STATUS_REMOVE_LAST_NODE,
+            MembershipError::NotReady => NRG_STATUS_LEADER_NOT_READY,
+            MembershipError::Failed(ref fatal) => of_failure(fatal),
+            MembershipError::Closed => NRG_STATUS_CLOSED,
+            _ => NRG_STATUS_INTERNAL,
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+impl From<EvictError> for Failure {
+    fn from(error: EvictError) -> Self {
+        let status = match error {
+            EvictError::NotManaged => NRG_STATUS_NOT_MANAGED,
+            EvictError::NotLeaderless => NRG_STATUS_NOT_LEADERLESS,
+            EvictError::QuorumPossible => NRG_STATUS_QUORUM_POSSIBLE,
+            EvictError::Closed => NRG_STATUS_CLOSED,
+            _ => NRG_STATUS_INTERNAL,
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+impl From<RescueError> for Failure {
+    fn from(error: RescueError) -> Self {
+        let status = match error {
+            RescueError::Closed => NRG_STATUS_CLOSED,
+            RescueError::BadQuorum => NRG_STATUS_RESCUE_BAD_QUORUM,
+            RescueError::LeaderKnown => NRG_STATUS_RESCUE_LEADER_KNOWN,
+            RescueError::NotVoting => NRG_STATUS_RESCUE_NOT_VOTING,
+            RescueError::EmptyLog => NRG_STATUS_RESCUE_EMPTY_LOG,
+            _ => NRG_STATUS_INTERNAL,
+        };
+        Self::new(status, error.to_string())
     }
 }
 
@@ -188,6 +237,9 @@ impl From<CallError> for Failure {
             CallError::StepDown(error) => Self::from(error).status(),
             CallError::Campaign(error) => Self::from(error).status(),
             CallError::Pause(error) => Self::from(error).status(),
+            CallError::Membership(error) => Self::from(error).status(),
+            CallError::Evict(error) => Self::from(error).status(),
+            CallError::Rescue(error) => Self::from(error).status(),
             CallError::Adjust(error) => Self::from(error).status(),
             CallError::Storage(error) => Self::from(error).status(),
             CallError::Failed(_) | _ => named(&text),
@@ -261,6 +313,10 @@ mod tests {
             (ProposeError::NotLeader, NRG_STATUS_NOT_LEADER),
             (ProposeError::Closed, NRG_STATUS_CLOSED),
             (ProposeError::TooLarge { have, max }, NRG_STATUS_TOO_LARGE),
+            (
+                ProposeError::Backlog { have: 9, max: 9 },
+                NRG_STATUS_BACKLOG,
+            ),
             (ProposeError::MembershipEntry, NRG_STATUS_INVALID_ARGUMENT),
             (ProposeError::Failed(failed), NRG_STATUS_WRITE_ERROR),
         ] {

@@ -6,10 +6,11 @@ use raft_core::runtime::NodeHandle;
 
 use crate::constants::{
     NRG_NODE_CATCHING_UP, NRG_NODE_CURRENT, NRG_NODE_DELETED, NRG_NODE_FAILED, NRG_NODE_HAD_LEADER,
-    NRG_NODE_IS_LEADER, NRG_NODE_IS_OBSERVER, NRG_NODE_IS_PAUSED, NRG_NODE_MEMBERSHIP_CHANGE,
-    NRG_NODE_NEED_SNAPSHOT, NRG_NODE_OVERRUN, NRG_NODE_QUORUM_LIVE, NRG_PEER_CURRENT,
-    NRG_PEER_VOTING, NRG_ROLE_CANDIDATE, NRG_ROLE_CLOSED, NRG_ROLE_FOLLOWER, NRG_ROLE_LEADER,
-    NRG_SYNC_ALWAYS, NRG_SYNC_INTERVAL, NRG_SYNC_NEVER,
+    NRG_NODE_IN_RESCUE, NRG_NODE_IS_LEADER, NRG_NODE_IS_OBSERVER, NRG_NODE_IS_PAUSED,
+    NRG_NODE_MEMBERSHIP_CHANGE, NRG_NODE_NEED_SNAPSHOT, NRG_NODE_OVERRUN, NRG_NODE_QUORUM_LIVE,
+    NRG_PEER_CURRENT, NRG_PEER_KNOWN, NRG_PEER_MEMBER, NRG_PEER_VOTING, NRG_ROLE_CANDIDATE,
+    NRG_ROLE_CLOSED, NRG_ROLE_FOLLOWER, NRG_ROLE_LEADER, NRG_SYNC_ALWAYS, NRG_SYNC_INTERVAL,
+    NRG_SYNC_NEVER,
 };
 use crate::convert::{copy_out, null, peer_in, peer_number, records_out, sized_out, write_out};
 use crate::errors::of_failure;
@@ -38,7 +39,8 @@ pub unsafe extern "C" fn nrg_node_status(
     }
 }
 
-/// Writes a record for each member of the group, this node included, sorted by id.
+/// Writes a record for each peer whose vote counts, this node included, sorted by id: each member
+/// (`NRG_PEER_MEMBER`), and the one whose removal is not committed.
 ///
 /// `count_out` receives their number, also when `peers_cap` is too small
 /// (`NRG_STATUS_BUFFER_TOO_SMALL`, no records are written then). short lock
@@ -193,6 +195,7 @@ fn flags(node: &NrgNode, status: &NodeStatus) -> u32 {
         (status.current, NRG_NODE_CURRENT),
         (status.quorum_live, NRG_NODE_QUORUM_LIVE),
         (status.membership_change, NRG_NODE_MEMBERSHIP_CHANGE),
+        (status.in_rescue, NRG_NODE_IN_RESCUE),
         (status.need_snapshot, NRG_NODE_NEED_SNAPSHOT),
         (status.overrun, NRG_NODE_OVERRUN),
         (node.core().is_deleted(), NRG_NODE_DELETED),
@@ -208,12 +211,13 @@ fn flags(node: &NrgNode, status: &NodeStatus) -> u32 {
 
 fn peer(node: &NrgNode, member: &PeerStatus) -> NrgPeer {
     let current = if member.current { NRG_PEER_CURRENT } else { 0 };
-    let voting = if member.voting { NRG_PEER_VOTING } else { 0 };
+    let is_member = if member.member { NRG_PEER_MEMBER } else { 0 };
+    let known = if member.known { NRG_PEER_KNOWN } else { 0 };
     NrgPeer {
         id: peer_number(member.id),
         last_heard_unix_nanos: node.unix_nanos(member.last_heard),
         lag: member.lag,
-        flags: current | voting,
+        flags: current | NRG_PEER_VOTING | is_member | known,
         reserved0: 0,
     }
 }

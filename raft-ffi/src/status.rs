@@ -66,6 +66,9 @@ pub const NRG_STATUS_FAULTED: i32 = 210;
 /// The entry was appended, and the leadership ended before its commit: a later leader may commit it
 /// or cut it off.
 pub const NRG_STATUS_UNDECIDED: i32 = 211;
+/// Too many bytes wait for their commit; nothing of the batch was taken. Propose it again once
+/// something has been committed.
+pub const NRG_STATUS_BACKLOG: i32 = 212;
 
 // 300: membership.
 
@@ -93,6 +96,8 @@ pub const NRG_STATUS_RESCUE_LEADER_KNOWN: i32 = 309;
 pub const NRG_STATUS_RESCUE_NOT_VOTING: i32 = 310;
 /// A rescue quorum on an empty log.
 pub const NRG_STATUS_RESCUE_EMPTY_LOG: i32 = 311;
+/// This leader is new and has not committed an entry of its term: try again soon.
+pub const NRG_STATUS_LEADER_NOT_READY: i32 = 312;
 
 // 400: snapshots.
 
@@ -176,6 +181,7 @@ pub(crate) const NAMES: &[(i32, &str)] = names![
     NRG_STATUS_NO_TRANSPORT,
     NRG_STATUS_FAULTED,
     NRG_STATUS_UNDECIDED,
+    NRG_STATUS_BACKLOG,
     NRG_STATUS_MEMBERSHIP_CHANGE,
     NRG_STATUS_REMOVE_LAST_NODE,
     NRG_STATUS_PEER_NOT_FOUND,
@@ -188,6 +194,7 @@ pub(crate) const NAMES: &[(i32, &str)] = names![
     NRG_STATUS_RESCUE_LEADER_KNOWN,
     NRG_STATUS_RESCUE_NOT_VOTING,
     NRG_STATUS_RESCUE_EMPTY_LOG,
+    NRG_STATUS_LEADER_NOT_READY,
     NRG_STATUS_NO_SNAPSHOT,
     NRG_STATUS_SNAPSHOT_IN_PROGRESS,
     NRG_STATUS_SNAPSHOT_ABORTED,

@@ -167,7 +167,7 @@ public sealed partial class Raft : IRaftNode, IDisposable
 
     /// <inheritdoc/>
     public IReadOnlyList<string> PeerNames()
-        => Array.ConvertAll(ReadPeers(), static peer => PeerIds.Text(peer.id));
+        => Array.ConvertAll(ReadMembers(), static peer => PeerIds.Text(peer.id));
 
     /// <inheritdoc/>
     public IReadOnlyList<string> VotingPeerNames()
@@ -180,7 +180,7 @@ public sealed partial class Raft : IRaftNode, IDisposable
 
     /// <inheritdoc/>
     public IReadOnlyList<Peer> Peers() => Array.ConvertAll(
-        ReadPeers(),
+        ReadMembers(),
         static peer => new Peer(
             PeerIds.Text(peer.id),
             (peer.flags & Nrg.NRG_PEER_CURRENT) != 0,
@@ -392,6 +392,9 @@ public sealed partial class Raft : IRaftNode, IDisposable
     }
 
     private bool HasFlag(uint flag) => (Status().flags & flag) != 0;
+
+    private NrgPeer.Unmanaged[] ReadMembers() => Array.FindAll(
+        ReadPeers(), static peer => (peer.flags & Nrg.NRG_PEER_MEMBER) != 0);
 
     private NrgPeer.Unmanaged[] ReadPeers()
     {

@@ -98,6 +98,12 @@ public enum RaftStatus
     /// </summary>
     Undecided = 211,
 
+    /// <summary>
+    /// Too many bytes wait for their commit; nothing of the batch was taken. Propose it again once
+    /// something has been committed.
+    /// </summary>
+    Backlog = 212,
+
     /// <summary>Another membership change has not been committed yet.</summary>
     MembershipChange = 300,
 
@@ -133,6 +139,11 @@ public enum RaftStatus
 
     /// <summary>A rescue quorum on an empty log.</summary>
     RescueEmptyLog = 311,
+
+    /// <summary>
+    /// This leader is new and has not committed an entry of its term: try again soon.
+    /// </summary>
+    LeaderNotReady = 312,
 
     /// <summary>There is no snapshot.</summary>
     NoSnapshot = 400,

@@ -167,10 +167,13 @@ impl Detached {
         inner.settle();
     }
 
-    /// Moves the clock. No timer fires but in a turn.
+    /// Moves the clock. No timer fires but in a turn, the end of a quorum rescue apart.
     pub fn advance(&self, by: Duration) {
         let mut inner = self.lock();
         inner.now = inner.now.after(by);
+        let now = inner.now;
+        inner.node.expire_rescue_if_due(now);
+        inner.settle();
     }
 
     /// Calls a method of the node by the server's name in snake case: those of

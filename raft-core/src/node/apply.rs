@@ -145,6 +145,7 @@ impl Node {
         }
         if self.role == Role::Leader {
             self.acks.forget(index);
+            self.uncommitted.commit(index);
         }
         if index <= self.snapshot_index {
             return Ok(());

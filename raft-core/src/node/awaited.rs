@@ -147,7 +147,7 @@ impl Node {
         if self.proposals.is_empty() {
             return;
         }
-        let proposals = std::mem::take(&mut self.proposals);
+        let proposals = self.proposals.take();
         self.refuse(&proposals);
     }
 

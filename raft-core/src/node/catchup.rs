@@ -277,11 +277,13 @@ impl Node {
         true
     }
 
-    /// A run ends; a newer one of the same peer stays.
+    /// A run ends; a newer one of the same peer stays. A peer that is new to the group is made a
+    /// member, where that happens by itself.
     fn end_run(&mut self, run: &CatchupRun) {
         if self.progress.get(&run.peer) == Some(&run.id) {
             self.progress.remove(&run.peer);
         }
+        self.propose_stranger(run.peer);
     }
 
     /// Runs that heard nothing for too long end.

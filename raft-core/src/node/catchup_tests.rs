@@ -373,7 +373,12 @@ fn catch_up_that_does_not_match_is_given_up() {
 #[test]
 fn run_that_hears_of_its_follower_goes_on() {
     static BLOCK: [u8; 1024 * 1024] = [7; 1024 * 1024];
-    let mut rig = leader_with(80, &BLOCK);
+    let mut rig = Rig::leader_in(3, MemoryLog::new());
+    rig.node.set_backlog_bytes_max(u64::MAX);
+    for _ in 0..80 {
+        rig.propose(&BLOCK);
+    }
+    rig.outputs();
     ask(&mut rig, N0, 0, FIRST);
     for report in [1, 2] {
         while rig.node.wants_turn() {

@@ -17,7 +17,9 @@ impl Node {
             self.entered = None;
             return;
         }
-        if self.observer {
+        if self.out_of_resources {
+            self.reset_election_timeout();
+        } else if self.observer {
             self.arm_election(self.timing.observer_interval);
         } else if self.catchup.is_some() {
             if self.catchup_stalled() {
@@ -200,7 +202,8 @@ impl Node {
             if !self.is_countable(vote.peer) {
                 return;
             }
-            if vote.empty {
+            let rescued = self.in_rescue() && self.last_index > Index::ZERO;
+            if vote.empty && !rescued {
                 self.empty_votes.insert(vote.peer);
             } else {
                 self.votes.insert(vote.peer);
@@ -223,9 +226,13 @@ impl Node {
     }
 
     /// A quorum of voters that hold data, or everybody (server: `wonElection`).
+    ///
+    /// Differs from the server: a voter that was evicted since it voted does not count.
     fn won_election(&self) -> bool {
-        let all = self.votes.union(&self.empty_votes).count();
-        self.votes.len() >= self.quorum as usize || all == self.cluster_size as usize
+        let counts = |id: &&PeerId| self.is_countable(**id);
+        let holding = self.votes.iter().filter(counts).count();
+        let all = self.votes.union(&self.empty_votes).filter(counts).count();
+        holding >= self.quorum as usize || all == self.cluster_size as usize
     }
 
     /// Fewer members than a quorum were heard from lately (behaviour.md 12.4).

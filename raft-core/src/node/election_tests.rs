@@ -1,7 +1,10 @@
 //! Elections: votes asked for, given, refused and counted.
 
 use super::Role;
-use super::rig::{DiskLog, EMPTY, N0, N1, Out, Rig, SELF, View, entry, no_op, sent, setup, vote};
+use super::rig::{
+    DiskLog, EMPTY, N0, N1, Out, Rig, SELF, View, entry, leader_subjects, leader_subjects_dropped,
+    no_op, sent, setup, vote,
+};
 use crate::storage::MemoryLog;
 use crate::types::{Index, PeerId, Term};
 use crate::wire::{TermVote, VoteRequest};
@@ -132,7 +135,6 @@ fn vote_out_of_an_empty_log_says_so_unless_the_node_is_new() {
 #[test]
 fn leader_gives_way_to_a_vote_request_of_a_later_term_and_reports_its_own_term() {
     let mut rig = Rig::leader_in(3, MemoryLog::new());
-    let psubj = Out::Unsubscribe("$NRG.P.TEST".to_owned());
 
     rig.ask(4, (9, 9), N1);
     rig.turn();
@@ -148,9 +150,10 @@ fn leader_gives_way_to_a_vote_request_of_a_later_term_and_reports_its_own_term()
     };
     assert_eq!(rig.view(), expected);
     assert_eq!(rig.lead_change(), Some((false, 3)));
+    let [psubj, rpsubj] = leader_subjects_dropped();
     assert_eq!(
         rig.outputs(),
-        [psubj, Out::Vote(vote(4, SELF, true, false))]
+        [psubj, rpsubj, Out::Vote(vote(4, SELF, true, false))]
     );
 }
 
@@ -238,8 +241,9 @@ fn quorum_of_votes_makes_a_leader_whose_first_entry_is_the_membership() {
         commit: 0,
     };
     assert_eq!(rig.view(), expected);
-    let psubj = Out::Subscribe("$NRG.P.TEST".to_owned());
-    assert_eq!(rig.outputs(), [sent(5, 0, (4, 2), vec![no_op()]), psubj]);
+    let [psubj, rpsubj] = leader_subjects();
+    let first = sent(5, 0, (4, 2), vec![no_op()]);
+    assert_eq!(rig.outputs(), [first, psubj, rpsubj]);
     assert_eq!((rig.lead_change(), rig.node.is_leader()), (None, false));
 }
 

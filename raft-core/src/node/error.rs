@@ -24,12 +24,87 @@ pub enum ProposeError {
     /// Additions and removals of peers are proposed on their own, one at a time.
     #[error("membership changes cannot be proposed among other entries")]
     MembershipEntry,
+    /// What was taken before is not committed yet and fills its bound; nothing of this was taken,
+    /// and the leadership stays. Propose it again once something has been committed.
+    #[error("{have} bytes wait for their commit, the limit is {max}; propose again later")]
+    Backlog {
+        /// Bytes that wait.
+        have: u64,
+        /// The bound in bytes.
+        max: u64,
+    },
     /// The node has failed: the first fatal error.
     #[error("{0}")]
     Failed(FatalError),
     /// The node is stopped.
     #[error("raft: node is closed")]
     Closed,
+}
+
+/// Why a change of the membership was not taken. Texts are the server's where it has one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MembershipError {
+    /// Only a leader adds a peer.
+    #[error("raft: not leader")]
+    NotLeader,
+    /// Another change is queued, or appended and not committed.
+    #[error("raft: membership change in progress")]
+    ChangeInProgress,
+    /// Nobody to remove.
+    #[error("raft: peer not found")]
+    PeerNotFound,
+    /// A group without members is none.
+    #[error("raft: cannot remove the last peer")]
+    LastPeer,
+    /// The leader is new and has not committed an entry of its term: soon it will have.
+    #[error("raft: leader has not committed an entry of its term yet")]
+    NotReady,
+    /// The node has failed: the first fatal error.
+    #[error("{0}")]
+    Failed(FatalError),
+    /// The node is stopped.
+    #[error("raft: node is closed")]
+    Closed,
+}
+
+/// Why no peer was evicted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EvictError {
+    /// An unmanaged group decides about its members by itself.
+    #[error("raft: group membership is not managed")]
+    NotManaged,
+    /// A group with a leader removes peers through its log.
+    #[error("raft: group is not leaderless")]
+    NotLeaderless,
+    /// Those who stay might elect a leader.
+    #[error("raft: remaining peers could still reach quorum")]
+    QuorumPossible,
+    /// The node is stopped.
+    #[error("raft: node is closed")]
+    Closed,
+}
+
+/// Why the quorum was not lowered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RescueError {
+    /// The node is stopped.
+    #[error("raft: node is closed")]
+    Closed,
+    /// A rescue never raises the quorum.
+    #[error("raft: rescue quorum must be between 1 and current quorum")]
+    BadQuorum,
+    /// There is somebody to follow.
+    #[error("raft: leader is known")]
+    LeaderKnown,
+    /// An observer or a stranger does not campaign.
+    #[error("raft: not a voting member")]
+    NotVoting,
+    /// Nothing is here that could be saved.
+    #[error("raft: log is empty")]
+    EmptyLog,
 }
 
 /// Why a step-down was refused.

@@ -30,6 +30,9 @@ enum Consistency {
 
 impl Node {
     pub(super) fn process_append_entries(&mut self) {
+        if self.out_of_resources {
+            self.entry_queue.clear();
+        }
         while let Some(InboundEntry {
             origin,
             reply,

@@ -106,6 +106,9 @@ impl Node {
                 self.handle_forwarded_proposal(reply, payload);
                 Ok(())
             }
+            SubscriptionKind::Removal => {
+                self.handle_forwarded_remove_peer_proposal(reply, &payload)
+            }
         };
         if let Err(error) = queued {
             self.counters.messages_malformed += 1;
@@ -161,13 +164,14 @@ impl Node {
         Ok(())
     }
 
-    /// A proposal another member forwarded: only a complete leader takes it.
+    /// A proposal another member forwarded: only a complete leader takes it, and only while its
+    /// backlog has room.
     fn handle_forwarded_proposal(&mut self, reply: Option<Subject>, payload: Bytes) {
         if self.role != Role::Leader || !self.complete_leader || self.fatal.is_some() {
             self.counters.proposals_refused += 1;
             return;
         }
-        if self.step_down_if_overrun() {
+        if self.step_down_if_overrun() || self.is_backlog_full() {
             self.counters.proposals_refused += 1;
             return;
         }
@@ -216,6 +220,12 @@ impl Node {
     /// A route, leaf node or gateway exists, so the main loop may start (behaviour.md 5.1).
     pub const fn handle_routing(&mut self, ready: bool) {
         self.routing_ready = ready;
+    }
+
+    /// The host knows whether the server may store more (server: `outOfResources`). A node that
+    /// minds the limits takes no entries while it may not, and does not start a campaign.
+    pub const fn handle_resources(&mut self, exhausted: bool) {
+        self.out_of_resources = self.track && exhausted;
     }
 
     /// The host knows whether a peer's server is online: who may be handed the leadership.

@@ -28,7 +28,8 @@ impl Node {
     ///
     /// # Errors
     /// [`ProposeError::NotLeader`] when this node does not lead `term` or steps down under its
-    /// backlog; the fatal error once the node has failed; [`ProposeError::TooLarge`].
+    /// backlog; [`ProposeError::Backlog`] while too many bytes wait for their commit; the fatal
+    /// error once the node has failed; [`ProposeError::TooLarge`].
     pub fn propose(&mut self, term: Term, data: Bytes) -> Result<(), ProposeError> {
         self.propose_batch(term, [Entry::normal(data)])
     }
@@ -43,14 +44,12 @@ impl Node {
         entries: impl IntoIterator<Item = Entry>,
     ) -> Result<(), ProposeError> {
         let taken = self.check_proposal(term).and_then(|()| {
-            let before = self.proposals.len();
-            for entry in entries {
-                if let Err(error) = check_entry(&entry) {
-                    self.proposals.truncate(before);
-                    return Err(error);
-                }
-                self.proposals.push(Proposal::new(term, entry));
-            }
+            let proposal = |entry| {
+                check_entry(&entry)?;
+                Ok(Proposal::new(term, entry))
+            };
+            let proposals: Result<Vec<_>, _> = entries.into_iter().map(proposal).collect();
+            self.proposals.extend(proposals?);
             Ok(())
         });
         if taken.is_err() {
@@ -68,6 +67,12 @@ impl Node {
         }
         if self.role != Role::Leader || term != self.term || self.step_down_if_overrun() {
             return Err(ProposeError::NotLeader);
+        }
+        if self.is_backlog_full() {
+            return Err(ProposeError::Backlog {
+                have: self.backlog_bytes(),
+                max: self.backlog_bytes_max(),
+            });
         }
         Ok(())
     }
@@ -115,6 +120,7 @@ impl Node {
     pub(super) fn enter_leader_loop(&mut self) {
         self.leading_term = self.term;
         self.subscribe(SubscriptionKind::Proposal, self.subjects.proposal.clone());
+        self.subscribe(SubscriptionKind::Removal, self.subjects.removal.clone());
         self.timers
             .arm(Timer::Heartbeat, self.now.after(self.timing.heartbeat));
         self.timers.arm(
@@ -124,8 +130,10 @@ impl Node {
     }
 
     pub(super) fn leave_leader_loop(&mut self) {
-        if let Some(id) = self.subscriptions.of_kind(SubscriptionKind::Proposal) {
-            self.unsubscribe(id);
+        for kind in [SubscriptionKind::Proposal, SubscriptionKind::Removal] {
+            if let Some(id) = self.subscriptions.of_kind(kind) {
+                self.unsubscribe(id);
+            }
         }
         self.timers.disarm(Timer::Heartbeat);
         self.timers.disarm(Timer::LostQuorum);
@@ -164,16 +172,25 @@ impl Node {
     }
 
     /// Sends what was proposed, in batches (behaviour.md 7.2).
+    ///
+    /// Differs from the server: a membership change keeps its place among the proposals; there it
+    /// overtakes those before it (SE-3).
     pub(super) fn send_proposals(&mut self) {
         if self.proposals.is_empty() {
             return;
         }
-        let mut proposals = std::mem::take(&mut self.proposals);
+        let mut proposals = self.proposals.take();
         let term = self.leading_term;
         let stale = proposals.iter().filter(|p| p.term != term);
         self.refuse(stale);
         proposals.retain(|p| p.term == term);
         for batch in Batches(&proposals) {
+            if let [proposal] = batch
+                && proposal.entry.kind.changes_membership()
+            {
+                self.send_proposed_change(&proposal.entry);
+                continue;
+            }
             let index = self.last_index.next();
             self.await_append(index, batch);
             if let Err(error) = self.send_append_entry(batch) {
@@ -190,10 +207,17 @@ impl Node {
                 self.send_reply(reply, Bytes::new());
             }
         }
-        // A step-down in between has emptied the queue; the buffer is reused.
-        proposals.clear();
-        if self.proposals.is_empty() {
-            self.proposals = proposals;
+        self.proposals.reuse(proposals);
+    }
+
+    fn send_proposed_change(&mut self, entry: &Entry) {
+        let peer = PeerId::from_text(&entry.data);
+        let was_sent = peer.is_ok_and(|peer| self.send_membership_change(entry.kind, peer));
+        if !was_sent {
+            self.note(
+                LogLevel::Debug,
+                "dropped a membership change: nothing to change".to_owned(),
+            );
         }
     }
 
@@ -212,6 +236,7 @@ impl Node {
             self.store_to_wal(self.term, frame.clone())
                 .map_err(|_| SendError::Store)?;
             self.last_stored_at = Some(self.now);
+            self.uncommitted.add(self.last_index, frame.len());
             self.cache_pending_entry(message);
         }
         let subject = self.subjects.append_entry.clone();
@@ -303,11 +328,14 @@ impl Node {
     /// copy counts while we are a member and once it is durable.
     ///
     /// Differs from the server: who acknowledged and was removed since does not count any more.
-    /// The quorum is that of the members left, so a stranger's copy must not help to fill it.
+    /// The quorum is that of the members left, so a stranger's copy must not help to fill it. And
+    /// our own copy alone is no quorum for an entry of an earlier leadership (Raft paper 5.4.2).
     pub(super) fn try_commit(&mut self, index: Index) -> bool {
         let is_member = |id: &PeerId| self.peers.contains_key(id);
         let own = is_member(&self.id) && self.durability.durable_index() >= index;
-        if self.acks.count(index, is_member) + usize::from(own) < self.quorum as usize {
+        let others = self.acks.count(index, is_member);
+        let is_of_this_term = others > 0 || index >= self.leads_from;
+        if !is_of_this_term || others + usize::from(own) < self.quorum as usize {
             return false;
         }
         self.commit_through(index)
@@ -323,7 +351,10 @@ impl Node {
         if let Some(index) = newly.alone {
             self.commit_alone(index);
         }
-        let mut index = newly.index.min(self.acks.last());
+        let mut index = newly.index;
+        if self.quorum > 1 {
+            index = index.min(self.acks.last());
+        }
         while index > self.commit.max(newly.before) && !self.try_commit(index) {
             index = index.prev();
         }
@@ -373,7 +404,7 @@ impl AsEntry for Proposal {
     }
 }
 
-/// Cuts proposals into runs of one append entry each.
+/// Cuts proposals into runs of one append entry each. A membership change is a run of its own.
 struct Batches<'a>(&'a [Proposal]);
 
 impl<'a> Iterator for Batches<'a> {
@@ -387,6 +418,10 @@ impl<'a> Iterator for Batches<'a> {
         let mut count = 0;
         for proposal in self.0 {
             let len = proposal.entry.data.len() + 1;
+            if proposal.entry.kind.changes_membership() {
+                count = count.max(1);
+                break;
+            }
             if count > 0 && bytes + len + 4 * (count + 1) > BODY_BYTES {
                 break;
             }

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::rig::{DiskLog, EMPTY, N0, N1, Out, Rig, SELF, entry, leading, no_op, normal, sent};
+use super::rig::{
+    DiskLog, EMPTY, N0, N1, Out, Rig, SELF, entry, leader_subjects, leader_subjects_dropped,
+    leading, no_op, normal, sent,
+};
 use super::{Proposal, ProposeError, Role};
 use crate::storage::{Log, MemoryLog, StorageError, WriteSeq};
 use crate::types::{Entry, EntryType, Index, PeerId, Term};
@@ -56,7 +59,7 @@ fn proposals_left_when_leadership_ends_are_dropped() {
     rig.node.switch_to_follower(None);
     rig.turn();
 
-    assert_eq!(rig.outputs(), [Out::Unsubscribe("$NRG.P.TEST".to_owned())]);
+    assert_eq!(rig.outputs(), leader_subjects_dropped());
     assert_eq!(rig.view().last, (3, 1));
 }
 
@@ -174,6 +177,57 @@ fn leader_with_too_large_a_backlog_steps_down_on_the_next_proposal() {
         (Role::Follower, 1)
     );
     assert_eq!(rig.lead_change(), Some((false, 3)));
+}
+
+/// Issue 8320: an overloaded group answers its proposers instead of going silent.
+#[test]
+fn issue_8320_proposals_beyond_the_bound_in_bytes_are_refused_until_some_commit() {
+    let mut rig = Rig::leader_in(3, MemoryLog::new());
+    rig.acknowledge(3, 1, N0);
+    rig.node.set_backlog_bytes_max(200);
+    rig.propose(&[7; 180]);
+    assert_eq!(rig.node.published().room, 0);
+    assert_eq!(rig.node.published().accepting, Term::ZERO);
+
+    let refused = rig.node.propose(Term(3), Bytes::from_static(b"more"));
+
+    let have = rig.node.backlog_bytes();
+    assert_eq!(refused, Err(ProposeError::Backlog { have, max: 200 }));
+    assert_eq!(
+        (rig.view().role, rig.node.counters.proposals_refused),
+        (Role::Leader, 1)
+    );
+    rig.acknowledge(3, 2, N1);
+    assert_eq!(rig.node.backlog_bytes(), 0);
+    assert_eq!(rig.node.propose(Term(3), Bytes::from_static(b"m")), Ok(()));
+    assert_eq!(rig.node.backlog_bytes(), 6, "five of them around the data");
+}
+
+#[test]
+fn one_batch_is_always_taken_whatever_its_size() {
+    let mut rig = Rig::leader_in(3, MemoryLog::new());
+    rig.acknowledge(3, 1, N0);
+    rig.node.set_backlog_bytes_max(1);
+
+    let batch = vec![normal(&[1; 1_000]); 100];
+
+    assert_eq!(rig.node.propose_batch(Term(3), batch), Ok(()));
+    assert!(matches!(
+        rig.node.propose(Term(3), Bytes::new()),
+        Err(ProposeError::Backlog { .. })
+    ));
+}
+
+#[test]
+fn backlog_of_a_leadership_ends_with_it() {
+    let mut rig = Rig::leader_in(3, MemoryLog::new());
+    rig.propose(b"stored");
+    rig.node.propose(Term(3), Bytes::from_static(b"q")).unwrap();
+    assert!(rig.node.backlog_bytes() > 0);
+
+    rig.node.switch_to_follower(None);
+
+    assert_eq!(rig.node.backlog_bytes(), 0);
 }
 
 // Acknowledgements and commit.
@@ -516,8 +570,9 @@ fn first_entry_of_a_leader_is_its_membership_under_the_new_term() {
 
     rig.vote(3, N1);
 
-    let psubj = Out::Subscribe("$NRG.P.TEST".to_owned());
-    assert_eq!(rig.outputs(), [sent(3, 0, (2, 2), vec![no_op()]), psubj]);
+    let [psubj, rpsubj] = leader_subjects();
+    let first = sent(3, 0, (2, 2), vec![no_op()]);
+    assert_eq!(rig.outputs(), [first, psubj, rpsubj]);
     assert_eq!(rig.node.announce_at, Index(3));
 }
 

@@ -20,8 +20,8 @@ use super::error::{CommitError, SendError};
 use super::input::InboundResponse;
 use super::output::SubscriptionKind;
 use super::{
-    AdjustError, CampaignError, Committed, Node, Origin, PauseError, ProposeError, Role,
-    StepDownError, SubscriptionId,
+    AdjustError, CampaignError, Committed, EvictError, MembershipError, Node, Origin, PauseError,
+    ProposeError, RescueError, Role, StepDownError, SubscriptionId,
 };
 use crate::storage::StorageError;
 use crate::time::Instant;
@@ -99,6 +99,15 @@ pub enum CallError {
     /// Pausing was refused.
     #[error(transparent)]
     Pause(#[from] PauseError),
+    /// A change of the membership was refused.
+    #[error(transparent)]
+    Membership(#[from] MembershipError),
+    /// No peer was evicted.
+    #[error(transparent)]
+    Evict(#[from] EvictError),
+    /// The quorum was not lowered.
+    #[error(transparent)]
+    Rescue(#[from] RescueError),
     /// The cluster size was not adjusted.
     #[error(transparent)]
     Adjust(#[from] AdjustError),
@@ -115,24 +124,16 @@ type Outcome = Result<Value, CallError>;
 const DONE: Outcome = Ok(Value::Null);
 
 /// Methods of the server that this node does not have yet.
-const NOT_YET: [&str; 22] = [
+const NOT_YET: [&str; 14] = [
     "create_snapshot_checkpoint",
     "drain_and_replay_snapshot",
     "encode_snapshot",
-    "evict_peers",
-    "expire_rescue",
-    "handle_forwarded_remove_peer_proposal",
-    "in_rescue",
     "install_snapshot",
     "install_snapshot_core",
     "load_last_snapshot",
     "load_last_snapshot_core",
-    "propose_add_peer",
-    "propose_remove_peer",
     "recreate_internal_subs",
-    "rescue_quorum",
     "reset",
-    "send_membership_change",
     "send_snapshot",
     "send_snapshot_to_follower",
     "setup_last_snapshot",
@@ -217,6 +218,7 @@ impl Node {
             "is_closed" => json!(self.is_closed()),
             "get_write_err" => fields::error_text(self.fatal.as_ref()),
             "need_snapshot" => json!(self.status(self.now).need_snapshot),
+            "in_rescue" => json!(self.in_rescue()),
             "membership_change_in_progress" => json!(self.membership_change.is_some()),
             "pending_self_removal" => json!(
                 self.membership_change
@@ -228,6 +230,7 @@ impl Node {
             "peers" => self
                 .peers(self.now)
                 .iter()
+                .filter(|peer| peer.member)
                 .map(fields::peer_status)
                 .collect(),
             "wal_state" => fields::log_state(self.log.state()),
@@ -288,6 +291,10 @@ impl Node {
                 "campaign" => self.campaign(false, now)?.done(),
                 "campaign_immediately" => self.campaign(true, now)?.done(),
                 "set_observer" => self.set_observer(args.flag(0)?, now).done(),
+                "propose_add_peer" => self.propose_add_peer(args.peer(0)?)?.done(),
+                "propose_remove_peer" => self.propose_remove_peer(args.peer(0)?)?.done(),
+                "evict_peers" => fields::ids(&self.evict_peers(&args.all_peers()?, now)?),
+                "rescue_quorum" => json!(self.rescue_quorum(args.small(0)?, now)?),
                 "adjust_cluster_size" => self.adjust_cluster_size(args.small(0)?, now)?.done(),
                 "adjust_boot_cluster_size" => self.adjust_boot_cluster_size(args.small(0)?)?.done(),
                 "lead_change_c" => self
@@ -376,6 +383,9 @@ impl Node {
                 "handle_forwarded_proposal" => {
                     self.receive_named(SubscriptionKind::Proposal, args)?
                 }
+                "handle_forwarded_remove_peer_proposal" => {
+                    self.receive_named(SubscriptionKind::Removal, args)?
+                }
                 "send_append_entry" | "send_append_entry_locked" => {
                     self.send_append_entry(&args.entries(0)?)?.done()
                 }
@@ -452,6 +462,19 @@ impl Node {
                 "write_peer_state" => self.write_peer_state(args.peer_state(0)?).done(),
                 "adjust_cluster_size_and_quorum" => self.adjust_cluster_size_and_quorum().done(),
                 "recalc_quorum" => self.recalc_quorum().done(),
+                "committed_peer_state" => {
+                    fields::peer_state(&self.committed_peer_state(args.index(0)?))
+                }
+                "send_membership_change" => {
+                    let [change] = args
+                        .entries(0)?
+                        .try_into()
+                        .map_err(|_| Args::refused(0, "one entry"))?;
+                    let peer = PeerId::from_text(&change.data);
+                    let peer = peer.map_err(|_| Args::refused(0, "a change about a peer id"))?;
+                    json!(self.send_membership_change(change.kind, peer))
+                }
+                "expire_rescue" => self.expire_rescue().done(),
                 "revert_membership_change" => self.revert_membership_change().done(),
                 "update_leader" => self.update_leader(args.peer_or_none(0)?).done(),
                 "write_term_vote" => self.write_term_vote().done(),

@@ -1,10 +1,11 @@
 //! Who belongs to the group (behaviour.md 11).
 //!
 //! A change counts from the moment it is appended and is undone when it is cut off; at commit it
-//! becomes official. Proposing changes comes later; following a leader that makes them is here.
+//! becomes official. How one is proposed is in [`reconfigure`](super::reconfigure).
+
+use std::cmp::Ordering;
 
 use super::{AdjustError, Node, Role, signal};
-use crate::quorum::natural_quorum;
 use crate::time::Instant;
 use crate::types::{Entry, EntryType, Index, PeerId};
 use crate::wire::PeerState;
@@ -61,6 +62,22 @@ impl Node {
         }
     }
 
+    /// The membership as it is official at `index`: without a pending change appended later
+    /// (behaviour.md 10.2). What a snapshot at `index` holds.
+    #[must_use]
+    pub fn committed_peer_state(&self, index: Index) -> PeerState {
+        let mut state = self.current_peer_state();
+        if let Some(change) = self.membership_change.filter(|c| c.index > index) {
+            match change.prev {
+                Some(_) => state.peers.push(change.peer),
+                None => state.peers.retain(|id| *id != change.peer),
+            }
+            state.peers.sort_unstable();
+            state.cluster_size = u32::try_from(state.peers.len()).unwrap_or(u32::MAX);
+        }
+        state
+    }
+
     /// Appends the membership as an entry: the first of a new leader (server: `sendPeerState`).
     pub(super) fn send_peer_state(&mut self) {
         let data = self.current_peer_state().encode();
@@ -104,12 +121,16 @@ impl Node {
         }
     }
 
-    pub(super) const fn recalc_quorum(&mut self) {
-        self.quorum = natural_quorum(self.cluster_size);
+    /// The cluster is as large as the set of its members, and a leader whose group shrank says so
+    /// at once.
+    pub(super) fn adjust_cluster_size_and_quorum(&mut self) {
+        if self.count_members().is_lt() && self.role == Role::Leader {
+            self.send_heartbeat();
+        }
     }
 
-    /// The cluster is as large as the set of its members.
-    pub(super) fn adjust_cluster_size_and_quorum(&mut self) {
+    /// Sets size and quorum by the set of members; how the new size compares with the old one.
+    pub(super) fn count_members(&mut self) -> Ordering {
         let before = self.cluster_size;
         self.cluster_size = u32::try_from(self.peers.len()).unwrap_or(u32::MAX);
         self.recalc_quorum();
@@ -119,9 +140,8 @@ impl Node {
         }
         if self.cluster_size > before {
             self.grown_at = Some(self.now);
-        } else if self.cluster_size < before && self.role == Role::Leader {
-            self.send_heartbeat();
         }
+        self.cluster_size.cmp(&before)
     }
 
     /// Step 13 of an append entry: `peer` joins from now on.
@@ -192,8 +212,11 @@ impl Node {
         }
     }
 
-    /// Something was heard from `peer` (behaviour.md 11.3; without adding it by itself).
+    /// Something was heard from `peer` (behaviour.md 11.3).
     pub(super) fn track_peer(&mut self, peer: PeerId) {
+        if self.role == Role::Leader {
+            self.propose_stranger(peer);
+        }
         if let Some(record) = self.peers.get_mut(&peer) {
             record.last_heard = Some(self.now);
             self.observed.remove(&peer);
@@ -203,7 +226,7 @@ impl Node {
     }
 
     /// Removed not long ago.
-    fn is_removed(&self, peer: PeerId) -> bool {
+    pub(super) fn is_removed(&self, peer: PeerId) -> bool {
         let window = self.timing.peer_remove_timeout;
         self.removed
             .get(&peer)

@@ -19,6 +19,7 @@
 mod acks;
 mod apply;
 mod awaited;
+mod backlog;
 mod catchup;
 mod election;
 mod error;
@@ -31,7 +32,9 @@ mod mapped;
 mod membership;
 mod output;
 mod persist;
+mod reconfigure;
 mod recovery;
+mod rescue;
 mod role;
 mod status;
 mod timers;
@@ -55,7 +58,11 @@ mod leading_tests;
 #[cfg(test)]
 mod membership_tests;
 #[cfg(test)]
+mod reconfigure_tests;
+#[cfg(test)]
 mod recovery_tests;
+#[cfg(test)]
+mod rescue_tests;
 #[cfg(test)]
 mod rig;
 #[cfg(test)]
@@ -69,7 +76,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use apply::{Committed, CommittedEntry};
 pub use awaited::{Fate, ProposalOutcome, ProposalTag};
-pub use error::{AdjustError, CampaignError, FatalError, PauseError, ProposeError, StepDownError};
+pub use backlog::{BACKLOG_BYTES_MAX, proposal_bytes};
+pub use error::{
+    AdjustError, CampaignError, EvictError, FatalError, MembershipError, PauseError, ProposeError,
+    RescueError, StepDownError,
+};
 pub use input::{Origin, Proposal};
 #[cfg(feature = "testing")]
 pub use mapped::CallError;
@@ -87,6 +98,7 @@ use crate::wire::{AppendEntry, GroupSubjects, Subject};
 use acks::Acks;
 use apply::ApplyQueue;
 use awaited::Awaited;
+use backlog::{ProposalQueue, Uncommitted};
 use catchup::{Catchup, CatchupRun, RunId};
 use input::{InboundEntry, InboundResponse, InboundVote, InboundVoteRequest};
 use membership::{MembershipChange, Peer};
@@ -101,6 +113,8 @@ pub struct Node {
     group: GroupName,
     subjects: GroupSubjects,
     managed: bool,
+    /// Minds the server's storage limits.
+    track: bool,
     timing: Timing,
     created: Instant,
 
@@ -115,6 +129,8 @@ pub struct Node {
     /// The driver turns this node: routing was ready once and the replay guard is queued.
     started: bool,
     routing_ready: bool,
+    /// The server may store nothing more, and this node minds it.
+    out_of_resources: bool,
     /// Leader **and** the entry at `announce_at` was processed: what [`Node::is_leader`] says.
     complete_leader: bool,
     leader_since: Option<Instant>,
@@ -135,6 +151,8 @@ pub struct Node {
     /// The index to be processed before leadership is announced; zero when there is none
     /// (server: `aflr`).
     announce_at: Index,
+    /// The first entry of this leadership; once it is committed, so is everything before it.
+    leads_from: Index,
     /// The term this leader's loop was entered with; proposals of another term are dropped.
     leading_term: Term,
 
@@ -187,6 +205,7 @@ pub struct Node {
 
     // Leader.
     acks: Acks,
+    uncommitted: Uncommitted,
     /// When an entry was last stored as leader; heartbeats do not count (server: `active`).
     last_stored_at: Option<Instant>,
     /// The running catch-up of each follower that asked for one.
@@ -208,7 +227,7 @@ pub struct Node {
     vote_requests: VecDeque<InboundVoteRequest>,
     vote_responses: VecDeque<InboundVote>,
     responses: VecDeque<InboundResponse>,
-    proposals: Vec<Proposal>,
+    proposals: ProposalQueue,
     awaited: Awaited,
     apply: ApplyQueue,
     lead_change: Option<LeadChange>,
@@ -270,6 +289,12 @@ impl Node {
     #[must_use]
     pub const fn group(&self) -> &GroupName {
         &self.group
+    }
+
+    /// Where its log is kept.
+    #[must_use]
+    pub const fn log_kind(&self) -> LogKind {
+        self.log_kind
     }
 
     /// When this node was made.
@@ -380,6 +405,7 @@ impl Node {
                 Timer::Heartbeat => self.heartbeat_tick(),
                 Timer::LostQuorum => self.lost_quorum_tick(),
                 Timer::Catchup => self.catchup_tick(),
+                Timer::Rescue => self.expire_rescue(),
             }
         }
     }

@@ -162,6 +162,7 @@ pub(super) enum SubscriptionKind {
     AppendEntry,
     ResponseInbox,
     Proposal,
+    Removal,
     Catchup,
 }
 
@@ -177,7 +178,7 @@ impl SubscriptionKind {
     pub(super) const fn is_permanent(self) -> bool {
         match self {
             Self::Vote | Self::VoteInbox | Self::AppendEntry | Self::ResponseInbox => true,
-            Self::Proposal | Self::Catchup => false,
+            Self::Proposal | Self::Removal | Self::Catchup => false,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::{FatalError, LogLevel, Node, signal};
+use super::{FatalError, LogLevel, Node, Role, signal};
 use crate::storage::{GroupWrites, LogKind, StorageError, WriteSeq};
 use crate::types::{Index, PeerId, Term};
 use crate::wire::{PeerState, TermVote};
@@ -191,7 +191,7 @@ impl Node {
             LogKind::Memory => self.durability.durable_index = index,
             LogKind::File => {
                 self.durability.log = seq;
-                let alone = self.quorum <= 1;
+                let alone = self.quorum <= 1 && self.role == Role::Leader;
                 self.durability
                     .unsynced
                     .push_back(Unsynced { seq, index, alone });

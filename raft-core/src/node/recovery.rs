@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::input::Origin;
 use super::output::{Outbox, SubscriptionKind, Subscriptions};
 use super::persist::Durability;
-use super::{Acks, ApplyQueue, Awaited, Counters, FatalError, Node, Role, RunId, TimerTable};
+use super::{
+    Acks, ApplyQueue, Awaited, Counters, FatalError, Node, ProposalQueue, Role, RunId, TimerTable,
+    Uncommitted,
+};
 use crate::config::Timing;
 use crate::rng::Rng;
 use crate::storage::{Log, WriteSeq};
@@ -88,6 +91,7 @@ impl Node {
             group: setup.group,
             subjects,
             managed: setup.managed,
+            track: setup.track,
             timing: setup.timing,
             created: now,
             now,
@@ -96,6 +100,7 @@ impl Node {
             entered: None,
             started: false,
             routing_ready: false,
+            out_of_resources: false,
             complete_leader: false,
             leader_since: None,
             leader: None,
@@ -107,6 +112,7 @@ impl Node {
             initializing: false,
             scale_up: false,
             announce_at: Index::ZERO,
+            leads_from: Index::ZERO,
             leading_term: Term::ZERO,
             term: term_vote.term,
             vote: term_vote.vote,
@@ -137,6 +143,7 @@ impl Node {
             online: BTreeSet::new(),
             unknown_peers_online: setup.unknown_peers_online,
             acks: Acks::default(),
+            uncommitted: Uncommitted::default(),
             last_stored_at: None,
             progress: BTreeMap::new(),
             runs: Vec::new(),
@@ -149,7 +156,7 @@ impl Node {
             vote_requests: VecDeque::new(),
             vote_responses: VecDeque::new(),
             responses: VecDeque::new(),
-            proposals: Vec::new(),
+            proposals: ProposalQueue::default(),
             awaited: Awaited::default(),
             apply: ApplyQueue::default(),
             lead_change: None,

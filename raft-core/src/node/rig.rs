@@ -240,6 +240,15 @@ impl Rig {
             .process_append_entry(frame, Some(&Subject::new(INBOX)), origin);
     }
 
+    /// The transport brings an append entry, and the node takes its turn.
+    pub(super) fn arrive(&mut self, frame: AppendEntry) {
+        let sub = self.inbox_of(&self.node.subjects.append_entry);
+        let reply = Some(Subject::new(INBOX));
+        self.node
+            .handle_message(sub, reply, frame.into_frame(), self.now);
+        self.turn();
+    }
+
     /// An acknowledgement of exactly `index`.
     pub(super) fn acknowledge(&mut self, term: u64, index: u64, peer: PeerId) {
         self.respond(answer(term, index, peer, true), None);
@@ -451,6 +460,16 @@ pub(super) fn no_op() -> Entry {
         kind: EntryType::PeerState,
         data: state.encode(),
     }
+}
+
+/// What a leader hears besides the permanent subjects.
+pub(super) fn leader_subjects() -> [Out; 2] {
+    ["$NRG.P.TEST", "$NRG.RP.TEST"].map(|subject| Out::Subscribe(subject.to_owned()))
+}
+
+/// A leader hears nothing of that any more.
+pub(super) fn leader_subjects_dropped() -> [Out; 2] {
+    ["$NRG.P.TEST", "$NRG.RP.TEST"].map(|subject| Out::Unsubscribe(subject.to_owned()))
 }
 
 /// Nothing was sent.

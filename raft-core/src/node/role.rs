@@ -45,6 +45,8 @@ pub struct Published {
     pub accepting: Term,
     /// The backlog is over its limit.
     pub overrun: bool,
+    /// Bytes of proposals that fit before something has to be committed.
+    pub room: u64,
 }
 
 impl Node {
@@ -52,7 +54,11 @@ impl Node {
     #[must_use]
     pub fn published(&self) -> Published {
         let overrun = self.is_overrun();
-        let accepting = self.role == Role::Leader && self.fatal.is_none() && !overrun;
+        let room = self
+            .backlog_bytes_max()
+            .saturating_sub(self.backlog_bytes());
+        let leads = self.role == Role::Leader && self.fatal.is_none();
+        let accepting = leads && !overrun && room > 0;
         Published {
             role: self.role,
             is_leader: self.complete_leader,
@@ -60,6 +66,7 @@ impl Node {
             term: self.term,
             accepting: if accepting { self.term } else { Term::ZERO },
             overrun,
+            room,
         }
     }
 
@@ -92,6 +99,7 @@ impl Node {
         if from == Role::Leader && to != Role::Leader {
             self.update_lead_change(false);
             self.responses.clear();
+            self.uncommitted.clear();
             self.refuse_proposals();
             self.leave_undecided();
         }
@@ -130,6 +138,7 @@ impl Node {
         self.update_leader(Some(self.id));
         self.switch_state(Role::Leader);
         self.note(LogLevel::Info, "won the election".to_owned());
+        self.leads_from = self.last_index.next();
         self.send_peer_state();
         if self.role == Role::Leader {
             self.announce_at = self.last_index;
@@ -188,6 +197,7 @@ impl Node {
         self.vote_requests.clear();
         self.vote_responses.clear();
         self.responses.clear();
+        self.uncommitted.clear();
         self.refuse_proposals();
         self.end_awaited(Fate::Closed);
         self.self_vote = None;

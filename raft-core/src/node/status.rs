@@ -55,6 +55,10 @@ pub struct NodeStatus {
     pub quorum_live: bool,
     /// A membership change is appended and not committed.
     pub membership_change: bool,
+    /// A rescue holds the quorum down.
+    pub in_rescue: bool,
+    /// The server may store nothing more, and this node minds it.
+    pub out_of_resources: bool,
     /// Something was applied and no snapshot exists.
     pub need_snapshot: bool,
     /// The backlog is over its limit.
@@ -63,6 +67,8 @@ pub struct NodeStatus {
     pub overrun_count: u64,
     /// Why the node failed, if it did.
     pub fatal: Option<String>,
+    /// Bytes of proposals waiting and of entries that are not committed, seen from the leader.
+    pub backlog_bytes: u64,
     /// Proposals waiting.
     pub proposals_len: usize,
     /// Append entries waiting.
@@ -73,7 +79,8 @@ pub struct NodeStatus {
     pub apply_len: usize,
 }
 
-/// One member as this node sees it.
+/// One peer whose vote counts, as this node sees it: a member, or one whose removal is appended
+/// and not committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerStatus {
     /// Its id.
@@ -84,8 +91,10 @@ pub struct PeerStatus {
     pub last_heard: Option<Instant>,
     /// Entries it is known to lack, seen from the leader.
     pub lag: u64,
-    /// Its votes count.
-    pub voting: bool,
+    /// In the membership as it stands; what the server's `Peers` lists.
+    pub member: bool,
+    /// No uncommitted change is about it.
+    pub known: bool,
 }
 
 impl Node {
@@ -124,10 +133,13 @@ impl Node {
             current: self.is_current(now),
             quorum_live: self.quorum_is_live(),
             membership_change: self.membership_change.is_some(),
+            in_rescue: self.in_rescue(),
+            out_of_resources: self.out_of_resources,
             need_snapshot: self.snapshot_index == Index::ZERO && self.applied > Index::ZERO,
             overrun: self.quorum_paused || self.is_overrun(),
             overrun_count: self.overrun_count,
             fatal: self.fatal.as_ref().map(ToString::to_string),
+            backlog_bytes: self.backlog_bytes(),
             proposals_len: self.proposals.len(),
             entries_len: self.entry_queue.len(),
             responses_len: self.responses.len(),
@@ -173,7 +185,8 @@ impl Node {
         self.commit.since(self.applied)
     }
 
-    /// The members as this node sees them (behaviour.md 12.6).
+    /// The members as this node sees them (behaviour.md 12.6), and the one whose removal is not
+    /// committed; sorted by id.
     #[must_use]
     pub fn peers(&self, now: Instant) -> Vec<PeerStatus> {
         let leads = self.leader == Some(self.id);
@@ -193,21 +206,24 @@ impl Node {
                 current,
                 last_heard: peer.last_heard,
                 lag,
-                voting: true,
+                member: true,
+                known: self.membership_change.is_none_or(|c| c.peer != *id),
             }
         });
-        let leaving = self
-            .voting_peer_names()
-            .into_iter()
-            .filter(|id| !self.peers.contains_key(id));
-        let leaving = leaving.map(|id| PeerStatus {
-            id,
-            current: false,
-            last_heard: None,
-            lag: 0,
-            voting: true,
+        let leaving = self.membership_change.and_then(|change| {
+            let record = change.prev?;
+            Some(PeerStatus {
+                id: change.peer,
+                current: false,
+                last_heard: record.last_heard,
+                lag: 0,
+                member: false,
+                known: false,
+            })
         });
-        members.chain(leaving).collect()
+        let mut peers: Vec<_> = members.chain(leaving).collect();
+        peers.sort_unstable_by_key(|peer| peer.id);
+        peers
     }
 
     /// Current term.

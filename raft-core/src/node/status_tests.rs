@@ -30,6 +30,29 @@ fn leader_reports_how_far_its_peers_are() {
 }
 
 #[test]
+fn peer_of_an_uncommitted_change_is_listed_and_not_known() {
+    let joiner = PeerId(*b"deadbeef");
+    let mut rig = Rig::leader_in(3, MemoryLog::new());
+    rig.acknowledge(3, 1, N0);
+    let shown = |rig: &Rig| -> Vec<_> {
+        let peers = rig.node.peers(rig.now).into_iter();
+        peers.map(|p| (p.id, p.member, p.known)).collect()
+    };
+
+    rig.node.propose_add_peer(joiner).unwrap();
+    rig.turn();
+    let (ours, n0, n1) = ((SELF, true, true), (N0, true, true), (N1, true, true));
+    assert_eq!(shown(&rig), [n0, (joiner, true, false), ours, n1]);
+    rig.acknowledge(3, 2, N0);
+    rig.acknowledge(3, 2, N1);
+    rig.node.propose_remove_peer(N1).unwrap();
+    rig.turn();
+
+    let joined = (joiner, true, true);
+    assert_eq!(shown(&rig), [n0, joined, ours, (N1, false, false)]);
+}
+
+#[test]
 fn follower_reports_its_leader_as_current_while_it_hears_from_it() {
     let mut rig = Rig::follower_at(1, 1, MemoryLog::new());
     let current = |rig: &Rig| -> Vec<_> {

@@ -16,13 +16,16 @@ pub(super) enum Timer {
     LostQuorum = 2,
     /// A catch-up run was not heard from.
     Catchup = 3,
+    /// A quorum rescue is under way and ends then.
+    Rescue = 4,
 }
 
-const ALL: [Timer; 4] = [
+const ALL: [Timer; 5] = [
     Timer::Election,
     Timer::Heartbeat,
     Timer::LostQuorum,
     Timer::Catchup,
+    Timer::Rescue,
 ];
 
 impl Timer {
@@ -31,7 +34,7 @@ impl Timer {
         match self {
             Self::Election => matches!(role, Role::Follower | Role::Candidate),
             Self::Heartbeat | Self::LostQuorum => role == Role::Leader,
-            Self::Catchup => role != Role::Closed,
+            Self::Catchup | Self::Rescue => role != Role::Closed,
         }
     }
 }
@@ -55,6 +58,16 @@ impl TimerTable {
         if let Some(slot) = self.slot(timer) {
             *slot = None;
         }
+    }
+
+    pub(super) fn is_armed(&self, timer: Timer) -> bool {
+        self.0.get(timer as usize).is_some_and(Option::is_some)
+    }
+
+    #[cfg(feature = "testing")]
+    pub(super) fn is_due(&self, timer: Timer, now: Instant) -> bool {
+        let at = self.0.get(timer as usize).copied().flatten();
+        at.is_some_and(|at| at <= now)
     }
 
     /// The earliest deadline among the timers `relevant` names.

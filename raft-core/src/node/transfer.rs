@@ -41,8 +41,15 @@ impl Node {
         self.switch_to_follower(None);
     }
 
-    /// After committing our own removal.
+    /// After committing our own removal. The others learn of that commit from the entry that
+    /// names a successor, or else from a heartbeat.
+    ///
+    /// Differs from the server: it does so wherever the commit came from; there a leader under a
+    /// quorum of one goes on leading (SE-19).
     pub(super) fn hand_over_and_stop(&mut self) {
+        if self.choose_successor(None).is_none() {
+            self.send_heartbeat();
+        }
         self.hand_over(None);
         self.stop();
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::clock::ClockKind;
 use crate::config::{ConfigError, SyncPolicy, Timing};
-use crate::node::FatalError;
+use crate::node::{BACKLOG_BYTES_MAX, FatalError};
 use crate::storage::StorageError;
 
 /// How many shards a runtime may have.
@@ -20,6 +20,7 @@ pub struct RuntimeConfig {
     pub(super) sync: SyncPolicy,
     pub(super) seed: Option<u64>,
     pub(super) poll_spin: Duration,
+    pub(super) backlog_bytes_max: u64,
 }
 
 impl Default for RuntimeConfig {
@@ -32,6 +33,7 @@ impl Default for RuntimeConfig {
             sync: SyncPolicy::default(),
             seed: None,
             poll_spin: Duration::from_micros(50),
+            backlog_bytes_max: BACKLOG_BYTES_MAX,
         }
     }
 }
@@ -105,10 +107,21 @@ impl RuntimeConfigBuilder {
         self
     }
 
+    /// Bytes a leader takes before something has to be committed; beyond it proposals are refused
+    /// with [`ProposeError::Backlog`](crate::node::ProposeError::Backlog). A group's followers
+    /// being slow then costs no more memory than this. Below the bound one more batch is always
+    /// taken, whatever its size.
+    #[must_use]
+    pub const fn backlog_bytes_max(mut self, bytes: u64) -> Self {
+        self.0.backlog_bytes_max = bytes;
+        self
+    }
+
     /// The settings, checked.
     ///
     /// # Errors
-    /// [`ConfigError`] for a number of shards outside its limits or a sync interval of zero.
+    /// [`ConfigError`] for a number of shards outside its limits, a sync interval or a backlog of
+    /// zero.
     pub fn build(self) -> Result<RuntimeConfig, ConfigError> {
         if !(1..=SHARDS_MAX).contains(&self.0.shards) {
             let have = self.0.shards;
@@ -123,6 +136,9 @@ impl RuntimeConfigBuilder {
             return Err(ConfigError::Zero {
                 what: "sync interval",
             });
+        }
+        if self.0.backlog_bytes_max == 0 {
+            return Err(ConfigError::Zero { what: "backlog" });
         }
         Ok(self.0)
     }

@@ -15,6 +15,7 @@ use super::{RuntimeConfig, StartError};
 use crate::config::Timing;
 use crate::rng::Rng;
 use crate::shard::lock;
+use crate::storage::LogKind;
 use crate::types::{GroupName, Index, PeerId, Term};
 
 #[derive(Debug)]
@@ -43,8 +44,32 @@ pub(super) struct State {
     /// None until the host speaks of it.
     pub(super) routing_ready: Option<bool>,
     pub(super) peers_online: BTreeMap<PeerId, bool>,
+    pub(super) resources: Resources,
     seeds: Rng,
     nodes: BTreeMap<(PeerId, GroupName), Holder>,
+}
+
+/// Which kinds of logs may not grow any more.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Resources {
+    memory_exhausted: bool,
+    file_exhausted: bool,
+}
+
+impl Resources {
+    pub(super) const fn set(&mut self, kind: LogKind, exhausted: bool) {
+        match kind {
+            LogKind::Memory => self.memory_exhausted = exhausted,
+            LogKind::File => self.file_exhausted = exhausted,
+        }
+    }
+
+    pub(super) const fn exhausted(self, kind: LogKind) -> bool {
+        match kind {
+            LogKind::Memory => self.memory_exhausted,
+            LogKind::File => self.file_exhausted,
+        }
+    }
 }
 
 /// Who holds a group on a server.
@@ -76,6 +101,7 @@ impl Core {
                 timing: config.timing,
                 routing_ready: None,
                 peers_online: BTreeMap::new(),
+                resources: Resources::default(),
                 seeds: Rng::new(config.seed.unwrap_or_else(seed_from_os)),
                 nodes: BTreeMap::new(),
             }),

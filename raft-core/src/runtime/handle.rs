@@ -9,8 +9,9 @@ use super::hosted::NodeInner;
 use super::metrics::add;
 use crate::config::SyncPolicy;
 use crate::node::{
-    AdjustError, CampaignError, Committed, FatalError, LeadChange, Node, NodeStatus, PauseError,
-    PeerStatus, Proposal, ProposalOutcome, ProposalTag, ProposeError, Role, StepDownError,
+    AdjustError, CampaignError, Committed, EvictError, FatalError, LeadChange, MembershipError,
+    Node, NodeStatus, PauseError, PeerStatus, Proposal, ProposalOutcome, ProposalTag, ProposeError,
+    RescueError, Role, StepDownError, proposal_bytes,
 };
 #[cfg(feature = "testing")]
 use crate::shard::Faulted;
@@ -122,9 +123,11 @@ impl NodeHandle {
     ///
     /// # Errors
     /// [`ProposeError::NotLeader`] when this node does not lead `term` or is overrun,
-    /// [`ProposeError::Closed`], [`ProposeError::Failed`], [`ProposeError::TooLarge`].
+    /// [`ProposeError::Backlog`], [`ProposeError::Closed`], [`ProposeError::Failed`],
+    /// [`ProposeError::TooLarge`].
     pub fn propose(&self, term: Term, data: Bytes) -> Result<(), ProposeError> {
-        self.propose_all(term, data.len(), std::iter::once(Entry::normal(data)))
+        let size = Size::of([data.len()]);
+        self.propose_all(term, size, std::iter::once(Entry::normal(data)))
     }
 
     /// As [`NodeHandle::propose`]; once taken, the proposal has an outcome under `tag`, to be
@@ -138,10 +141,12 @@ impl NodeHandle {
         data: Bytes,
         tag: ProposalTag,
     ) -> Result<(), ProposeError> {
-        if self.takes_at_once(term, data.len()) {
-            let proposal = Proposal::new(term, Entry::normal(data));
-            let tag = Some(tag);
-            self.leave(std::iter::once(Proposal { tag, ..proposal }));
+        let size = Size::of([data.len()]);
+        let proposal = Proposal {
+            tag: Some(tag),
+            ..Proposal::new(term, Entry::normal(data.clone()))
+        };
+        if self.leave_at_once(term, size, std::iter::once(proposal)) {
             return Ok(());
         }
         self.propose_now(|node| node.propose_awaited(term, data, tag))
@@ -161,15 +166,11 @@ impl NodeHandle {
     /// As [`NodeHandle::propose`].
     pub fn propose_batch(&self, term: Term, entries: Vec<Entry>) -> Result<(), ProposeError> {
         let plain = |entry: &Entry| entry.kind == EntryType::Normal;
-        let largest = match entries.iter().all(plain) {
-            true => entries
-                .iter()
-                .map(|entry| entry.data.len())
-                .max()
-                .unwrap_or(0),
-            false => usize::MAX,
-        };
-        self.propose_all(term, largest, entries.into_iter())
+        let mut size = Size::of(entries.iter().map(|entry| entry.data.len()));
+        if !entries.iter().all(plain) {
+            size.largest = usize::MAX;
+        }
+        self.propose_all(term, size, entries.into_iter())
     }
 
     /// Proposes entries of application data cut out of one buffer, `lengths` long each.
@@ -193,37 +194,45 @@ impl NodeHandle {
                 max: packed.len(),
             });
         }
-        let largest = lengths.iter().max().map_or(0, |len| *len as usize);
+        let size = Size::of(lengths.iter().map(|len| *len as usize));
         let mut rest = packed;
         let cut = lengths
             .iter()
             .map(|len| Entry::normal(rest.split_to(*len as usize)));
-        self.propose_all(term, largest, cut)
+        self.propose_all(term, size, cut)
     }
 
     fn propose_all(
         &self,
         term: Term,
-        largest: usize,
+        size: Size,
         entries: impl Iterator<Item = Entry>,
     ) -> Result<(), ProposeError> {
-        if self.takes_at_once(term, largest) {
-            self.leave(entries.map(|entry| Proposal::new(term, entry)));
+        let mut proposals = entries.map(|entry| Proposal::new(term, entry));
+        if self.leave_at_once(term, size, proposals.by_ref()) {
             return Ok(());
         }
+        let entries = proposals.map(|proposal| proposal.entry);
         self.propose_now(|node| node.propose_batch(term, entries))
     }
 
-    /// Whether proposals may be left for the next turn without asking the node.
-    fn takes_at_once(&self, term: Term, largest: usize) -> bool {
-        let accepting = self.0.slot.published().accepting();
-        term != Term::ZERO && accepting == term && largest <= UNCHECKED_BYTES_MAX
-    }
-
-    fn leave(&self, proposals: impl Iterator<Item = Proposal>) {
+    /// Leaves proposals for the next turn where that needs no word of the node; false, with
+    /// nothing taken, where it does.
+    fn leave_at_once(
+        &self,
+        term: Term,
+        size: Size,
+        proposals: impl Iterator<Item = Proposal>,
+    ) -> bool {
         let Self(inner) = self;
-        inner.slot.push_proposals(proposals);
-        inner.link.touch(&inner.slot);
+        let is_open = term != Term::ZERO && inner.slot.published().accepting() == term;
+        let is_left = is_open
+            && size.largest <= UNCHECKED_BYTES_MAX
+            && inner.slot.push_proposals(size.bytes, proposals);
+        if is_left {
+            inner.link.touch(&inner.slot);
+        }
+        is_left
     }
 
     fn propose_now(
@@ -247,6 +256,24 @@ impl NodeHandle {
         self.0
             .command(|node| node.forward_proposal(data))
             .unwrap_or(Err(ProposeError::Closed))
+    }
+}
+
+/// What a batch of proposals weighs.
+#[derive(Clone, Copy, Debug, Default)]
+struct Size {
+    /// The longest entry.
+    largest: usize,
+    /// What all of them count for in the backlog.
+    bytes: u64,
+}
+
+impl Size {
+    fn of(lengths: impl IntoIterator<Item = usize>) -> Self {
+        lengths.into_iter().fold(Self::default(), |size, len| Self {
+            largest: size.largest.max(len),
+            bytes: size.bytes + proposal_bytes(len),
+        })
     }
 }
 
@@ -378,13 +405,13 @@ impl NodeHandle {
             return Health::Settled(false);
         }
         let now = self.0.core.clock.now();
-        self.0.slot.peek(
-            |node| match (node.is_current_but_for_applies(now), node.lag()) {
-                (Some(current), _) => Health::Settled(current),
-                (None, 0) => Health::Settled(true),
-                (None, lag) => Health::Behind(lag),
-            },
-        )
+        self.0
+            .slot
+            .peek(|node| match node.is_current_but_for_applies(now) {
+                Some(current) => Health::Settled(current),
+                None if node.is_current(now) => Health::Settled(true),
+                None => Health::Behind(node.lag()),
+            })
     }
 }
 
@@ -419,6 +446,44 @@ impl NodeHandle {
     pub fn set_observer(&self, observer: bool) {
         let now = self.0.core.clock.now();
         let _ = self.0.command(|node| node.set_observer(observer, now));
+    }
+
+    /// Proposes a peer as a member.
+    ///
+    /// # Errors
+    /// [`MembershipError`]; nothing happened then.
+    pub fn propose_add_peer(&self, peer: PeerId) -> Result<(), MembershipError> {
+        let outcome = self.0.command(|node| node.propose_add_peer(peer));
+        outcome.unwrap_or(Err(MembershipError::Closed))
+    }
+
+    /// Proposes that a member leaves; when not leading, asks the leader and forgets it.
+    ///
+    /// # Errors
+    /// [`MembershipError`]; nothing happened then.
+    pub fn propose_remove_peer(&self, peer: PeerId) -> Result<(), MembershipError> {
+        let outcome = self.0.command(|node| node.propose_remove_peer(peer));
+        outcome.unwrap_or(Err(MembershipError::Closed))
+    }
+
+    /// Drops members of a managed group that lost its quorum; which ones were dropped.
+    ///
+    /// # Errors
+    /// [`EvictError`]; nothing happened then. A failed node says [`EvictError::Closed`].
+    pub fn evict_peers(&self, peers: &[PeerId]) -> Result<Vec<PeerId>, EvictError> {
+        let now = self.0.core.clock.now();
+        let outcome = self.0.command(|node| node.evict_peers(peers, now));
+        outcome.unwrap_or(Err(EvictError::Closed))
+    }
+
+    /// Lowers the quorum for a while; the quorum before and now.
+    ///
+    /// # Errors
+    /// [`RescueError`]; nothing happened then.
+    pub fn rescue_quorum(&self, quorum: u32) -> Result<(u32, u32), RescueError> {
+        let now = self.0.core.clock.now();
+        let outcome = self.0.command(|node| node.rescue_quorum(quorum, now));
+        outcome.unwrap_or(Err(RescueError::Closed))
     }
 
     /// Sets the size of a cluster that never had a leader.

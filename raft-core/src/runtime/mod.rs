@@ -52,7 +52,7 @@ use self::core::Core;
 use crate::config::{NodeConfig, SyncPolicy, Timing};
 use crate::node::{Node, NodeSetup};
 use crate::shard::{Slot, lock};
-use crate::storage::{self, OpenedGroup, RealDisk, StorageError, StoreConfig, open_group};
+use crate::storage::{self, LogKind, OpenedGroup, RealDisk, StorageError, StoreConfig, open_group};
 use crate::time::Instant;
 use crate::types::PeerId;
 use crate::wire::PeerState;
@@ -221,16 +221,19 @@ impl Runtime {
     /// Brings a node up to what was set while it was starting: from its registration on, it hears
     /// of changes like the others.
     fn apply_settings(&self, node: &NodeInner) {
-        let (timing, routing_ready, peers_online) = {
+        let (timing, routing_ready, peers_online, resources) = {
             let state = lock(&self.core.state);
             let peers = state.peers_online.clone();
             let in_process = matches!(node.carrier, Carrier::Loopback { .. });
             let routing_ready = state.routing_ready.unwrap_or(in_process);
-            (state.timing, routing_ready, peers)
+            (state.timing, routing_ready, peers, state.resources)
         };
+        let backlog_bytes_max = self.core.config.backlog_bytes_max;
         node.adjust(|node| {
             node.set_timing(timing);
+            node.set_backlog_bytes_max(backlog_bytes_max);
             node.handle_routing(routing_ready);
+            node.handle_resources(resources.exhausted(node.log_kind()));
             for (peer, online) in peers_online {
                 node.handle_peer_online(peer, online);
             }
@@ -291,6 +294,17 @@ impl Runtime {
     pub fn set_peer_online(&self, peer: PeerId, online: bool) {
         lock(&self.core.state).peers_online.insert(peer, online);
         self.adjust_all(|node| node.handle_peer_online(peer, online));
+    }
+
+    /// Whether the server may store no more in logs of `kind`: nodes that mind such limits take
+    /// no entries then and do not campaign.
+    pub fn set_resources_exhausted(&self, kind: LogKind, exhausted: bool) {
+        lock(&self.core.state).resources.set(kind, exhausted);
+        self.adjust_all(|node| {
+            if node.log_kind() == kind {
+                node.handle_resources(exhausted);
+            }
+        });
     }
 
     fn adjust_all(&self, adjust: impl Fn(&mut Node)) {

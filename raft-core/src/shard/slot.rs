@@ -62,7 +62,7 @@ pub struct After {
 pub struct Slot {
     id: AtomicU64,
     node: Mutex<Node>,
-    proposals: Mutex<Vec<Proposal>>,
+    proposals: Mutex<Waiting>,
     /// A turn is due that has not begun. Cleared before the proposals are taken, so who finds it
     /// set knows that the coming turn sees what he left.
     queued: AtomicBool,
@@ -86,7 +86,7 @@ impl Slot {
         Arc::new(Self {
             id: AtomicU64::new(u64::MAX),
             node: Mutex::new(node),
-            proposals: Mutex::new(Vec::new()),
+            proposals: Mutex::default(),
             queued: AtomicBool::new(true),
             frozen: AtomicBool::new(false),
             gate: Mutex::new(()),
@@ -143,14 +143,28 @@ impl Slot {
         self.queued.store(false, Ordering::SeqCst);
     }
 
-    /// Leaves proposals for the node's next turn, all of them next to each other.
-    pub fn push_proposals(&self, proposals: impl IntoIterator<Item = Proposal>) {
-        lock(&self.proposals).extend(proposals);
+    /// Leaves proposals, `bytes` in all, for the node's next turn, all of them next to each other.
+    /// False, with nothing left, when those that wait already fill the room the node showed.
+    #[must_use]
+    pub fn push_proposals(
+        &self,
+        bytes: u64,
+        proposals: impl IntoIterator<Item = Proposal>,
+    ) -> bool {
+        let mut waiting = lock(&self.proposals);
+        if waiting.bytes >= self.published.room() {
+            return false;
+        }
+        waiting.bytes += bytes;
+        waiting.items.extend(proposals);
+        true
     }
 
     /// Swaps the waiting proposals with `empty`.
     pub(super) fn take_proposals(&self, empty: &mut Vec<Proposal>) {
-        std::mem::swap(&mut *lock(&self.proposals), empty);
+        let mut waiting = lock(&self.proposals);
+        waiting.bytes = 0;
+        std::mem::swap(&mut waiting.items, empty);
     }
 
     /// Runs a command on the node at once. Waits while the slot is frozen.
@@ -279,6 +293,14 @@ impl std::fmt::Debug for Slot {
     }
 }
 
+/// Proposals that cross to a node's thread.
+#[derive(Debug, Default)]
+struct Waiting {
+    items: Vec<Proposal>,
+    /// What they count for in the node's backlog.
+    bytes: u64,
+}
+
 /// What a node shows to readers that take no lock. Each part is read by itself: two of them may
 /// stem from different turns.
 #[derive(Debug, Default)]
@@ -287,6 +309,7 @@ pub struct PublishedCell {
     leader: AtomicU64,
     term: AtomicU64,
     accepting: AtomicU64,
+    room: AtomicU64,
 }
 
 const ROLE_BITS: u32 = 0xff;
@@ -309,6 +332,7 @@ impl PublishedCell {
         }
         put(&self.term, now.term.0);
         put(&self.accepting, now.accepting.0);
+        put(&self.room, now.room);
         if self.flags.load(Ordering::Relaxed) != flags {
             self.flags.store(flags, Ordering::Release);
         }
@@ -359,6 +383,12 @@ impl PublishedCell {
     #[must_use]
     pub fn accepting(&self) -> Term {
         Term(self.accepting.load(Ordering::Acquire))
+    }
+
+    /// Bytes of proposals that fit before something has to be committed.
+    #[must_use]
+    pub fn room(&self) -> u64 {
+        self.room.load(Ordering::Acquire)
     }
 }
 

@@ -101,6 +101,8 @@ internal static class ThrowHelper
         RaftStatus.RescueLeaderKnown => "raft: leader is known",
         RaftStatus.RescueNotVoting => "raft: not a voting member",
         RaftStatus.RescueEmptyLog => "raft: log is empty",
+        RaftStatus.LeaderNotReady => "raft: leader has not committed an entry of its term yet",
+        RaftStatus.Backlog => "too much waits for its commit; propose again later",
         RaftStatus.NoSnapshot => "raft: no snapshot available",
         RaftStatus.SnapshotInProgress => "raft: snapshot is already in progress",
         RaftStatus.SnapshotAborted => "raft: snapshot was aborted",

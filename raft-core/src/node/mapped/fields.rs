@@ -12,6 +12,7 @@ use super::args::{hex, peer, role};
 use super::{CallError, Node, SubscriptionId};
 use crate::node::catchup::{Catchup, RunId};
 use crate::node::membership::Peer;
+use crate::node::timers::Timer;
 use crate::node::{FatalError, LeadChange, PeerStatus};
 use crate::storage::{LogState, StorageError};
 use crate::time::Instant;
@@ -19,7 +20,7 @@ use crate::types::{Index, PeerId, Term};
 use crate::wire::{AppendEntry, AppendEntryHead, EntryRef, PeerState};
 
 /// Fields that tests read and never write.
-const READ_ONLY: [&str; 43] = [
+const READ_ONLY: [&str; 42] = [
     "account",
     "acks",
     "active",
@@ -57,7 +58,6 @@ const READ_ONLY: [&str; 43] = [
     "signals",
     "snapfile",
     "snapshotting",
-    "track",
     "votes",
     "vreply",
     "vsubj",
@@ -109,6 +109,8 @@ impl Node {
             "quorumPaused": self.quorum_paused,
             "overrunCount": self.overrun_count,
             "werr": error_text(self.fatal.as_ref()),
+            "rescue": self.in_rescue(),
+            "track": self.track,
             "csz": self.cluster_size,
             "qn": self.quorum,
             "lsut": moment(self.grown_at),
@@ -214,6 +216,7 @@ impl Node {
             "observer" => &mut self.observer,
             "initializing" => &mut self.initializing,
             "scaleUp" => &mut self.scale_up,
+            "track" => &mut self.track,
             "quorumPaused" => &mut self.quorum_paused,
             _ => return None,
         };
@@ -229,11 +232,22 @@ impl Node {
             "state" => value.as_u64().and_then(role).map(|value| self.role = value),
             "csz" => small().map(|value| self.cluster_size = value),
             "qn" => small().map(|value| self.quorum = value),
+            "rescue" => value.as_bool().map(|armed| self.set_rescue(armed)),
             "lsut" => moment_in(value).map(|value| self.grown_at = value),
             "etlr" => moment_in(value).map(|value| self.testing.election_reset_at = value),
             "werr" => text_in(value).map(|value| self.fatal = value.map(fatal)),
             _ => return None,
         })
+    }
+
+    /// Arms or disarms the rescue's timer, and nothing else.
+    fn set_rescue(&mut self, armed: bool) {
+        if armed {
+            let until = self.now.after(self.timing.rescue_timeout);
+            self.timers.arm(Timer::Rescue, until);
+        } else {
+            self.timers.disarm(Timer::Rescue);
+        }
     }
 
     fn set_map(&mut self, field: &str, value: &Value) -> Option<Option<()>> {
@@ -352,6 +366,7 @@ pub(super) fn peer_status(peer: &PeerStatus) -> Value {
         "current": peer.current,
         "last": moment(peer.last_heard),
         "lag": peer.lag,
+        "known": peer.known,
     })
 }
 

@@ -65,7 +65,7 @@ impl Node {
         let places = |len: usize| (0..len).map(Value::from).collect::<Value>();
         Ok(match queue.as_str() {
             "prop" => {
-                let proposals = self.proposals.drain(..);
+                let proposals = self.proposals.take().into_iter();
                 let shown = |p: Proposal| json!({"term": p.term.0, "data": hex(&p.entry.data)});
                 proposals.map(shown).collect()
             }
