@@ -53,11 +53,21 @@ public interface IRaftNode : IAsyncDisposable
     RaftStatus TryProposeMulti(
         ulong term, ReadOnlyMemory<byte> packed, ReadOnlyMemory<uint> lengths);
 
-    /// <summary>Proposes one entry and waits until it is applied here.</summary>
+    /// <summary>
+    /// Proposes one entry and waits until it is committed and reported as processed here. An entry
+    /// that an error leaves open may still be committed: propose it again only if applying it twice
+    /// does no harm. The result is to be awaited once.
+    /// </summary>
     /// <param name="term">The term of the last <see cref="LeadChange"/>.</param>
     /// <param name="data">The entry's bytes, copied before the call returns.</param>
     /// <param name="cancellationToken">Ends the wait, never the proposal.</param>
-    /// <returns>The entry's index; fails when the term changes first.</returns>
+    /// <returns>
+    /// The entry's log index. Fails with a <see cref="RaftException"/>:
+    /// <see cref="RaftStatus.NotLeader"/> when the entry was never appended,
+    /// <see cref="RaftStatus.Undecided"/> when the leadership ended before its commit,
+    /// <see cref="RaftStatus.Closed"/> or the node's own failure when the node ended; with an
+    /// <see cref="ObjectDisposedException"/> when it was disposed.
+    /// </returns>
     ValueTask<ulong> ProposeAsync(
         ulong term, ReadOnlyMemory<byte> data, CancellationToken cancellationToken = default);
 

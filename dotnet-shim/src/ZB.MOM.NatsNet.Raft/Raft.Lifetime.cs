@@ -109,6 +109,12 @@ public sealed partial class Raft
     /// <summary>Sets the signals of what is ready. On the pump.</summary>
     internal void OnReady(uint mask)
     {
+        // First: the end of the node ends the waits that have no outcome by then.
+        if ((mask & Nrg.NRG_READY_OUTCOME) != 0)
+        {
+            DrainOutcomes();
+        }
+
         if ((mask & Nrg.NRG_READY_APPLY) != 0)
         {
             _applyQueue.Signal();
@@ -249,17 +255,65 @@ public sealed partial class Raft
         }
     }
 
+    private void DrainOutcomes()
+    {
+        try
+        {
+            if (_handle is { } handle)
+            {
+                _proposalWaits.Drain(handle);
+            }
+        }
+        catch (ObjectDisposedException)
+        {
+            // Disposed meanwhile, which ends the waits.
+        }
+    }
+
     private void CloseWaits()
     {
         Quit();
         try
         {
-            _applyQueue.Close();
+            _proposalWaits.Close(EndOfAProposal());
         }
         finally
         {
-            _leadChange.Close();
+            try
+            {
+                _applyQueue.Close();
+            }
+            finally
+            {
+                _leadChange.Close();
+            }
         }
+    }
+
+    /// <summary>What a proposal is told whose node ends before it does.</summary>
+    private Func<Exception> EndOfAProposal()
+    {
+        if (Volatile.Read(ref _disposed))
+        {
+            return () => new ObjectDisposedException(nameof(Raft));
+        }
+
+        RaftStatus code = RaftStatus.Ok;
+        string text = "";
+        try
+        {
+            if (_handle is { } handle)
+            {
+                (code, text) = NativeMethods.NodeWriteError(handle);
+            }
+        }
+        catch (ObjectDisposedException)
+        {
+            // Released just now; it is closed in any case.
+        }
+
+        RaftStatus status = code == RaftStatus.Ok ? RaftStatus.Closed : code;
+        return () => ThrowHelper.Make(status, nameof(ProposeAsync), Group(), text);
     }
 
     /// <summary>Stops the native node, if there is one, and the node is disposed.</summary>

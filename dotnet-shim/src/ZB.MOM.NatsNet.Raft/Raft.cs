@@ -17,6 +17,7 @@ public sealed partial class Raft : IRaftNode, IDisposable
     private readonly ulong _token;
     private readonly ApplyQueue _applyQueue;
     private readonly LeadChangeSource _leadChange;
+    private readonly ProposalWaits _proposalWaits;
     private readonly CancellationToken _quitToken;
     private NodeHandle? _handle;
 
@@ -31,6 +32,7 @@ public sealed partial class Raft : IRaftNode, IDisposable
         _quitToken = _quit.Token;
         _applyQueue = new ApplyQueue(this, runtime.InlineContinuations);
         _leadChange = new LeadChangeSource(this, runtime.InlineContinuations);
+        _proposalWaits = new ProposalWaits(config.Name, runtime.InlineContinuations);
     }
 
     /// <summary>The native object; throws when the node is disposed.</summary>
@@ -119,7 +121,18 @@ public sealed partial class Raft : IRaftNode, IDisposable
     /// <inheritdoc/>
     public ValueTask<ulong> ProposeAsync(
         ulong term, ReadOnlyMemory<byte> data, CancellationToken cancellationToken = default)
-        => throw ThrowHelper.NotYet(nameof(ProposeAsync));
+    {
+        NodeHandle handle = Handle;
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled<ulong>(cancellationToken);
+        }
+
+        ValueTask<ulong> outcome = _proposalWaits.Propose(
+            handle, term, data.Span, cancellationToken, out RaftStatus status);
+        Counted(status);
+        return outcome;
+    }
 
     /// <inheritdoc/>
     public void ForwardProposal(ReadOnlyMemory<byte> data) => ForwardProposal(data.Span);

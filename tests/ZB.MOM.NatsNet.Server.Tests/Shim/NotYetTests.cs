@@ -12,8 +12,6 @@ public class NotYetTests
         Raft node = group.WaitOnLeader().Node;
         (string Name, Action Call)[] missing =
         [
-            (nameof(Raft.ProposeAsync),
-                () => _ = node.ProposeAsync(1, ReadOnlyMemory<byte>.Empty).AsTask()),
             (nameof(Raft.ProposeAddPeer), () => node.ProposeAddPeer(Ids.S2)),
             (nameof(Raft.ProposeRemovePeer), () => node.ProposeRemovePeer(Ids.S2)),
             (nameof(Raft.EvictPeers), () => node.EvictPeers([Ids.S2])),

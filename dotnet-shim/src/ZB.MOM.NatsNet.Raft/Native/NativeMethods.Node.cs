@@ -84,6 +84,35 @@ internal static unsafe partial class NativeMethods
         }
     }
 
+    /// <summary>Proposes an entry whose outcome will be told under a tag.</summary>
+    internal static RaftStatus NodeProposeAwaited(
+        NodeHandle node, ulong term, ReadOnlySpan<byte> data, ulong tag)
+    {
+        using var lease = new Lease(node);
+        fixed (byte* start = data)
+        {
+            return (RaftStatus)Interop.nrg_node_propose_awaited(
+                lease.Pointer, term, (IntPtr)start, (nuint)data.Length, tag);
+        }
+    }
+
+    /// <summary>Takes the outcomes of awaited proposals, as many as there is room for.</summary>
+    internal static RaftStatus NodeOutcomesTake(
+        NodeHandle node, Span<NrgProposalOutcome.Unmanaged> outcomes, out int count)
+    {
+        using var lease = new Lease(node);
+        nuint taken = 0;
+        int status;
+        fixed (NrgProposalOutcome.Unmanaged* room = outcomes)
+        {
+            status = Interop.nrg_node_outcomes_take(
+                lease.Pointer, (IntPtr)room, (nuint)outcomes.Length, (IntPtr)(&taken));
+        }
+
+        count = (int)taken;
+        return (RaftStatus)status;
+    }
+
     /// <summary>Proposes packed entries; without types they are all Normal.</summary>
     internal static RaftStatus NodeProposeBatch(
         NodeHandle node,
