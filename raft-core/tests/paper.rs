@@ -141,6 +141,7 @@ impl Net {
             log: opened.log,
             term_vote: opened.term_vote,
             peer_state: opened.peer_state.unwrap(),
+            snapshots: opened.snapshots,
             last_seq: opened.last_seq,
         };
         let mut node = Node::recover(setup, self.now).unwrap();

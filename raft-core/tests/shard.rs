@@ -61,6 +61,7 @@ fn lone_node(
         log: log(opened.log),
         term_vote: opened.term_vote,
         peer_state: opened.peer_state.unwrap(),
+        snapshots: opened.snapshots,
         last_seq: opened.last_seq,
     };
     let mut node = Node::recover(setup, Instant::ZERO).unwrap();
@@ -253,6 +254,7 @@ fn failed_write_closes_its_group_alone() {
             slot: ids[at],
             upto,
             error,
+            snapshots: Vec::new(),
         }
     };
     let failed = Some(Arc::new(StorageError::Closed));

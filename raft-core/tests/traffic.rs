@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use raft_core::config::Timing;
 use raft_core::node::{Committed, Node, NodeSetup, Output, Role, SubscriptionId};
-use raft_core::storage::{MemoryLog, WriteSeq};
+use raft_core::storage::{GroupSnapshots, MemoryLog, WriteSeq};
 use raft_core::time::Instant;
 use raft_core::types::{Entry, EntryType, GroupName, PeerId};
 use raft_core::wire::{AppendEntry, PeerState, Subject, TermVote};
@@ -84,6 +84,7 @@ impl Server {
                 peers: if is_meta { vec![id] } else { all },
                 domain_ext: 0,
             },
+            snapshots: GroupSnapshots::in_memory(),
             last_seq: WriteSeq::ZERO,
         };
         let mut node = Node::recover(setup, now).unwrap();

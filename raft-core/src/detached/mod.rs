@@ -22,7 +22,8 @@ pub use crate::node::CallError;
 use crate::node::{Node, NodeLog, NodeSetup, Output, Role, SubscriptionId};
 use crate::runtime::{Message, StartError};
 use crate::storage::{
-    self, GroupStore, LogKind, OpenedGroup, RealDisk, StorageError, StoreConfig, open_group,
+    self, GroupStore, GroupWrites, LogKind, OpenedGroup, RealDisk, SnapshotOp, StorageError,
+    StoreConfig, open_group,
 };
 use crate::time::Instant;
 use crate::types::PeerId;
@@ -66,6 +67,9 @@ struct Inner {
     dir: PathBuf,
     now: Instant,
     holds_sync: bool,
+    /// Changes of snapshot files wait, in `held`.
+    holds_snapshots: bool,
+    held: Vec<SnapshotOp>,
     no_transport: bool,
     sent: Vec<Message>,
     logs: Vec<NodeLog>,
@@ -121,6 +125,7 @@ impl Detached {
             store,
             term_vote,
             peer_state,
+            snapshots,
             last_seq,
             ..
         } = open_group(Arc::new(RealDisk), &place)?;
@@ -138,6 +143,7 @@ impl Detached {
             log,
             term_vote,
             peer_state: peer_state.ok_or(StorageError::NoPeerState)?,
+            snapshots,
             last_seq,
         };
         let mut inner = Inner {
@@ -146,6 +152,8 @@ impl Detached {
             dir,
             now: START,
             holds_sync: false,
+            holds_snapshots: false,
+            held: Vec::new(),
             no_transport: flags.no_transport,
             sent: Vec::new(),
             logs: Vec::new(),
@@ -396,18 +404,31 @@ impl Inner {
             if self.holds_sync {
                 return;
             }
-            let Some(writes) = self.node.take_writes() else {
-                return;
+            let writes = match self.node.take_writes() {
+                Some(writes) => writes,
+                None if !self.holds_snapshots && !self.held.is_empty() => GroupWrites::default(),
+                None => return,
             };
-            let upto = writes.upto;
-            match self
-                .store
-                .write(writes)
-                .and_then(|()| self.store.sync(true))
-            {
-                Ok(()) => self.node.handle_durable(upto, self.now),
-                Err(error) => self.node.handle_write_failed(Arc::new(error), self.now),
+            self.write(writes);
+        }
+    }
+
+    /// Writes and syncs, snapshots apart while they are held.
+    fn write(&mut self, mut writes: GroupWrites) {
+        self.held.append(&mut writes.snapshots);
+        if !self.holds_snapshots {
+            writes.snapshots = std::mem::take(&mut self.held);
+        }
+        let upto = writes.upto;
+        let written = self.store.write(writes);
+        match written.and_then(|snapshots| self.store.sync(true).map(|()| snapshots)) {
+            Ok(snapshots) => {
+                self.node.handle_durable(upto, self.now);
+                for outcome in snapshots {
+                    self.node.handle_snapshot_written(outcome, self.now);
+                }
             }
+            Err(error) => self.node.handle_write_failed(Arc::new(error), self.now),
         }
     }
 

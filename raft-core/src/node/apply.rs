@@ -88,6 +88,20 @@ impl ApplyQueue {
         self.0.push_back(Committed::NilGuard);
     }
 
+    /// The state of the application up to `index`, from a snapshot.
+    pub(super) fn push_snapshot(&mut self, index: Index, data: bytes::Bytes) {
+        let body = Body::Picked(vec![Entry {
+            kind: EntryType::Snapshot,
+            data,
+        }]);
+        self.0
+            .push_back(Committed::Entries(CommittedEntry { index, body }));
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
     pub(super) fn push_catchup_started(&mut self) {
         self.0.push_back(Committed::CatchupStarted);
     }
@@ -165,6 +179,7 @@ impl Node {
         };
         self.commit = index;
         self.counters.commits += 1;
+        self.install_committed_snapshot(&entry);
         let (body, removed_us) = self.apply_entries(index, entry);
         self.counters.entries_committed += match &body {
             Body::Message(message) => message.count() as u64,

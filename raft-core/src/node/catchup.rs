@@ -11,8 +11,8 @@ use super::output::SubscriptionKind;
 use super::timers::Timer;
 use super::{LogLevel, Node, Role, SubscriptionId};
 use crate::time::Instant;
-use crate::types::{Index, PeerId, Term};
-use crate::wire::{AppendEntry, AppendEntryResponse, Subject};
+use crate::types::{EntryType, Index, PeerId, Term};
+use crate::wire::{AppendEntry, AppendEntryHead, AppendEntryResponse, Subject};
 
 /// Without progress for longer than this, either side takes a catch-up for stalled.
 const STALLED_AFTER: Duration = Duration::from_secs(2);
@@ -142,10 +142,11 @@ impl Node {
     /// Whether the catch-up made no progress for too long (server: `catchupStalled`).
     pub(super) fn catchup_stalled(&mut self) -> bool {
         let (now, last_index) = (self.now, self.last_index);
+        let installs = self.snapshots.follows_leader();
         let Some(catchup) = &mut self.catchup else {
             return false;
         };
-        if catchup.seen_index == last_index {
+        if catchup.seen_index == last_index && !installs {
             return now.since(catchup.active_at) > STALLED_AFTER;
         }
         catchup.seen_index = last_index;
@@ -173,21 +174,8 @@ impl Node {
         if self.role != Role::Leader {
             return;
         }
-        if request.index >= self.last_index && self.last_index > Index::ZERO {
-            let text = format!("stepped down: {} has more than this leader", request.peer);
-            self.note(LogLevel::Warn, text);
-            self.switch_to_follower(None);
+        let Some(from) = self.catchup_start(&request, &inbox) else {
             return;
-        }
-        // The log starts at 1 until it is compacted, so whatever the follower lacks is in it.
-        let from = match self.load_entry(request.index.next()) {
-            Ok(Some(entry)) => entry.head.prev_index,
-            Ok(None) => {
-                self.note(LogLevel::Warn, format!("cannot serve {}", request.peer));
-                self.switch_to_follower(None);
-                return;
-            }
-            Err(_) => return,
         };
         let id = self.next_run;
         self.next_run = RunId(id.0 + 1);
@@ -206,6 +194,73 @@ impl Node {
             deadline: self.now.after(STALLED_AFTER),
         });
         self.arm_catchup_timer();
+    }
+
+    /// The index before the first entry to send. Nothing when there is none to send: the snapshot
+    /// was enough, or this leader cannot serve the follower and has stepped down.
+    fn catchup_start(&mut self, request: &AppendEntryResponse, inbox: &Subject) -> Option<Index> {
+        let log = self.log.state();
+        let mut start = request.index.next();
+        if start < log.first {
+            start = self.send_snapshot_to_follower(inbox)?.next();
+            if start > log.last {
+                return None;
+            }
+        }
+        if start > log.last && log.last > Index::ZERO {
+            let text = format!("stepped down: {} has more than this leader", request.peer);
+            self.note(LogLevel::Warn, text);
+            self.switch_to_follower(None);
+            return None;
+        }
+        match self.load_entry(start) {
+            Ok(Some(entry)) => Some(entry.head.prev_index),
+            Ok(None) => {
+                self.note(LogLevel::Warn, format!("cannot serve {}", request.peer));
+                self.switch_to_follower(None);
+                None
+            }
+            Err(_) => None,
+        }
+    }
+
+    /// Sends the last snapshot to a catch-up inbox (behaviour.md 8.4); the index it stands for.
+    /// Without a snapshot that can be read this leader steps down.
+    pub(super) fn send_snapshot_to_follower(&mut self, inbox: &Subject) -> Option<Index> {
+        let file = match self.load_last_snapshot_core() {
+            Ok(file) => file,
+            Err(error) => {
+                let text = format!("stepped down: no snapshot for a follower: {error}");
+                self.note(LogLevel::Error, text);
+                self.switch_to_follower(None);
+                return None;
+            }
+        };
+        let before_log = self.log.state().first.prev();
+        let head = AppendEntryHead {
+            leader: self.id,
+            term: self.term,
+            commit: self.commit,
+            prev_term: file.last_term,
+            prev_index: file.last_index.max(before_log),
+            leader_term: Term::ZERO,
+        };
+        let entries = [
+            (EntryType::Snapshot, file.data.as_ref()),
+            (EntryType::PeerState, file.peer_state.as_ref()),
+        ];
+        match AppendEntry::encode(head, entries.into_iter()) {
+            Ok(message) => {
+                let reply = Some(self.response_inbox.clone());
+                self.send_rpc(inbox, reply, message.into_frame());
+                Some(head.prev_index)
+            }
+            Err(error) => {
+                let text = format!("cannot send the snapshot at {}: {error}", file.last_index);
+                self.note(LogLevel::Error, text);
+                None
+            }
+        }
     }
 
     /// A follower that is being caught up acknowledged `index`.

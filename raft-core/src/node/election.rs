@@ -37,7 +37,8 @@ impl Node {
         if self.role == Role::Closed {
             return;
         }
-        if self.observer || self.paused || self.processed < self.commit {
+        let is_behind = self.processed < self.commit || self.snapshots.follows_leader();
+        if self.observer || self.paused || is_behind {
             self.arm_election(self.timing.election_min / 4);
             return;
         }

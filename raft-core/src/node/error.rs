@@ -151,6 +151,47 @@ pub enum AdjustError {
     Established,
 }
 
+/// Why a snapshot was not made, not installed or not read. Texts are the server's where it has one.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SnapshotError {
+    /// The node is stopped.
+    #[error("raft: node is closed")]
+    NodeClosed,
+    /// A checkpoint is open, or the leader's snapshot is being installed.
+    #[error("raft: snapshot is already in progress")]
+    InProgress,
+    /// A follower is being sent the log that the snapshot would free.
+    #[error("raft: snapshot can not be installed while catchups running")]
+    CatchupsRunning,
+    /// There is none, or nothing to make one of.
+    #[error("raft: no snapshot available")]
+    NotAvailable,
+    /// The checkpoint is over: aborted, installed, or something newer took its place.
+    #[error("raft: snapshot was aborted")]
+    Aborted,
+    /// The file is not what was written.
+    #[error("raft: snapshot corrupt")]
+    Corrupt,
+    /// The last snapshot is another one than the node or checkpoint goes by.
+    #[error("snapshot index mismatch")]
+    IndexMismatch,
+    /// An entry of the checkpoint cannot be read.
+    #[error("entry {index} cannot be read: {why}")]
+    Unreadable {
+        /// The entry.
+        index: Index,
+        /// What reading it said.
+        why: String,
+    },
+    /// The file could not be read or written. Nothing changed, it may be tried again.
+    #[error("{0}")]
+    Storage(Arc<StorageError>),
+    /// The node has failed: the first fatal error.
+    #[error("{0}")]
+    Failed(FatalError),
+}
+
 /// The error that closed a node. The group is stopped; nothing acknowledged is lost, unless the
 /// disk itself lost it.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -166,6 +207,19 @@ pub enum FatalError {
         index: Index,
         /// What reading it said.
         why: String,
+    },
+    /// The log does not continue the snapshot, or begins late without one.
+    #[error(
+        "the log holds {first} to {last} and does not continue the snapshot at {snapshot}: \
+         entries are missing; the group is stopped, its files are untouched"
+    )]
+    Misaligned {
+        /// The snapshot's last index; zero when there is none.
+        snapshot: Index,
+        /// The first index of the log.
+        first: Index,
+        /// The last index of the log.
+        last: Index,
     },
     /// A leader asked for committed entries to be cut off.
     #[error(

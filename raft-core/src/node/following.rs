@@ -33,11 +33,12 @@ impl Node {
         if self.out_of_resources {
             self.entry_queue.clear();
         }
-        while let Some(InboundEntry {
-            origin,
-            reply,
-            message,
-        }) = self.entry_queue.pop_front()
+        while !self.snapshots.follows_leader()
+            && let Some(InboundEntry {
+                origin,
+                reply,
+                message,
+            }) = self.entry_queue.pop_front()
         {
             self.process_append_entry(message, reply.as_ref(), origin);
         }
@@ -48,15 +49,15 @@ impl Node {
     ///
     /// Differs from the server: the election timer is reset after the term check (step 1 there is
     /// step 7 here), so that a stale leader cannot hold elections up (SE-5); and a catch-up entry
-    /// never names the leader (SE-24).
+    /// never names the leader (SE-24). A snapshot message is never taken for an entry (SE-41).
     pub(super) fn process_append_entry(
         &mut self,
         ae: AppendEntry,
         reply: Option<&Subject>,
         origin: Origin,
     ) {
-        // Step 2.
-        if self.role == Role::Closed || self.fatal.is_some() {
+        // Step 2. What arrives while our log is about to be replaced waits in the queue.
+        if self.role == Role::Closed || self.fatal.is_some() || self.snapshots.follows_leader() {
             return;
         }
         let is_live = origin == Origin::Live;
@@ -141,6 +142,12 @@ impl Node {
             return;
         }
 
+        // A snapshot stands in place of entries we lack. One that does not is of no use.
+        let is_snapshot = matches!(origin, Origin::Catchup(_)) && is_leader_snapshot(&ae);
+        if is_snapshot && ae.head.prev_index <= self.last_index {
+            return;
+        }
+
         // Step 11.
         let ours = (self.last_term, self.last_index);
         if (ae.head.prev_term, ae.head.prev_index) != ours {
@@ -154,13 +161,7 @@ impl Node {
                     }
                 }
             } else if catching_up {
-                // Only a snapshot may skip ahead within a catch-up (behaviour.md 7.4, 11B).
-                // Installing one comes with snapshots; without it the catch-up is given up.
-                self.note(
-                    LogLevel::Warn,
-                    "gave up a catch-up that skips ahead".to_owned(),
-                );
-                self.cancel_catchup();
+                self.follow_snapshot(&ae);
                 return;
             } else {
                 self.request_catchup(&ae, reply);
@@ -359,6 +360,11 @@ impl Node {
                 self.truncate_wal(prev_term, prev_index, ae.head.leader);
                 return Consistency::Mismatch;
             }
+            // Row 4: the position is that of our snapshot, so committed: the leader has the same
+            // entry there, whatever term either of us names for it (SE-29, SE-30).
+            None if prev_index == self.snapshot_index && prev_index > Index::ZERO => {
+                (prev_term, prev_index)
+            }
             // Row 5: we do not have the position at all.
             None => {
                 self.reset_wal(ae.head.leader);
@@ -442,3 +448,9 @@ impl Node {
 #[derive(Debug, thiserror::Error)]
 #[error("raft: could not load entry from WAL")]
 pub(super) struct Unloadable;
+
+/// Whether a catch-up message is a snapshot in place of entries (behaviour.md 8.4), not an entry.
+pub(super) fn is_leader_snapshot(ae: &AppendEntry) -> bool {
+    let kinds = [EntryType::Snapshot, EntryType::PeerState];
+    ae.head.leader_term == Term::ZERO && ae.entries().map(|entry| entry.kind).eq(kinds)
+}

@@ -18,6 +18,14 @@ pub(super) fn check(node: &Node) -> Result<(), &'static str> {
             "applied does not exceed processed",
             node.applied <= node.processed,
         ),
+        (
+            "the snapshot does not exceed commit",
+            node.snapshot_index <= node.commit,
+        ),
+        ("the log starts after the snapshot", {
+            node.role == Role::Closed
+                || node.log.state().first.0.max(1) == node.snapshot_index.0 + 1
+        }),
         ("the durable index does not exceed the last", {
             node.durability.durable_index() <= node.last_index
         }),

@@ -36,6 +36,7 @@ mod reconfigure;
 mod recovery;
 mod rescue;
 mod role;
+mod snapshot;
 mod status;
 mod timers;
 mod transfer;
@@ -66,6 +67,8 @@ mod rescue_tests;
 #[cfg(test)]
 mod rig;
 #[cfg(test)]
+mod snapshot_tests;
+#[cfg(test)]
 mod status_tests;
 #[cfg(test)]
 mod transfer_tests;
@@ -79,7 +82,7 @@ pub use awaited::{Fate, ProposalOutcome, ProposalTag};
 pub use backlog::{BACKLOG_BYTES_MAX, proposal_bytes};
 pub use error::{
     AdjustError, CampaignError, EvictError, FatalError, MembershipError, PauseError, ProposeError,
-    RescueError, StepDownError,
+    RescueError, SnapshotError, StepDownError,
 };
 pub use input::{Origin, Proposal};
 #[cfg(feature = "testing")]
@@ -87,6 +90,7 @@ pub use mapped::CallError;
 pub use output::{LeadChange, LogLevel, NodeLog, Output, SubscriptionId, signal};
 pub use recovery::NodeSetup;
 pub use role::{Published, Role};
+pub use snapshot::{Checkpoint, CheckpointId, SnapshotSource};
 pub use status::{NodeStatus, PeerStatus};
 
 use crate::config::Timing;
@@ -104,6 +108,7 @@ use input::{InboundEntry, InboundResponse, InboundVote, InboundVoteRequest};
 use membership::{MembershipChange, Peer};
 use output::{Outbox, Subscriptions};
 use persist::Durability;
+use snapshot::Snapshots;
 use timers::{Timer, TimerTable};
 
 /// One group's protocol state on one server. See the module for how to drive it.
@@ -174,7 +179,9 @@ pub struct Node {
     /// Highest index the application is done with. Invariant: `applied <= processed`.
     applied: Index,
     /// Index of the last installed snapshot; the log starts after it (server: `papplied`).
+    /// Invariant: `snapshot_index <= commit`.
     snapshot_index: Index,
+    snapshots: Snapshots,
     /// While paused: the highest commit learned from the leader.
     held_commit: Index,
     paused: bool,
@@ -334,7 +341,7 @@ impl Node {
             return self.routing_ready;
         }
         self.entered != Some(self.role)
-            || !self.entry_queue.is_empty()
+            || (!self.entry_queue.is_empty() && !self.snapshots.follows_leader())
             || !self.vote_requests.is_empty()
             || !self.vote_responses.is_empty()
             || !self.responses.is_empty()

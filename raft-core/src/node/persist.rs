@@ -93,6 +93,12 @@ impl Durability {
         self.durable_index
     }
 
+    /// Everything up to `index` is in a durable snapshot.
+    fn covered_by_snapshot(&mut self, index: Index) {
+        self.durable_index = self.durable_index.max(index);
+        self.unsynced.retain(|unsynced| unsynced.index > index);
+    }
+
     /// `upto` is durable. `None` when that was known.
     pub(super) fn cover(&mut self, upto: WriteSeq) -> Option<Newly> {
         let upto = upto.min(self.issued);
@@ -136,15 +142,18 @@ impl Node {
     /// reports with [`Node::handle_durable`] or [`Node::handle_write_failed`]; one batch of a
     /// group at a time.
     pub fn take_writes(&mut self) -> Option<GroupWrites> {
-        if self.durability.taken == self.durability.issued {
+        if self.durability.taken == self.durability.issued && !self.snapshots.has_ops() {
             return None;
         }
         self.durability.taken = self.durability.issued;
+        let (snapshots, drop_snapshots) = self.snapshots.take_ops();
         Some(GroupWrites {
             upto: self.durability.issued,
             term_vote: self.durability.pending_term_vote.take(),
             peers: self.durability.pending_peers.take(),
+            snapshots,
             log: self.log.take_writes(),
+            drop_snapshots,
         })
     }
 
@@ -237,6 +246,7 @@ impl Node {
         self.last_term = term;
         self.last_index = last;
         self.pending.split_off(&last.next());
+        self.forget_snapshot_above(last);
         if self
             .membership_change
             .as_ref()
@@ -250,6 +260,21 @@ impl Node {
     /// Cuts off everything (server: `resetWAL`).
     pub(super) fn reset_wal(&mut self, leader: PeerId) -> bool {
         self.truncate_wal(Term::ZERO, Index::ZERO, leader)
+    }
+
+    /// Drops the log up to a durable snapshot at `index`; a log that ends before it goes on after
+    /// it. False when that failed and the node with it.
+    pub(super) fn compact_log(&mut self, index: Index) -> bool {
+        let seq = match self.log_kind {
+            LogKind::Memory => self.durability.issued,
+            LogKind::File => self.durability.issue(),
+        };
+        if let Err(error) = self.log.compact(index.next(), seq) {
+            self.fail_storage(error);
+            return false;
+        }
+        self.durability.covered_by_snapshot(index);
+        true
     }
 
     /// Stops the group because its store failed.

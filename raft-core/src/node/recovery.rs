@@ -1,18 +1,19 @@
 //! A node from what its folder holds: term and vote, peers, and the replay of its log
-//! (behaviour.md 3.5, 3.7).
+//! (behaviour.md 3.5–3.7).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::input::Origin;
 use super::output::{Outbox, SubscriptionKind, Subscriptions};
 use super::persist::Durability;
+use super::snapshot::Snapshots;
 use super::{
     Acks, ApplyQueue, Awaited, Counters, FatalError, Node, ProposalQueue, Role, RunId, TimerTable,
     Uncommitted,
 };
 use crate::config::Timing;
 use crate::rng::Rng;
-use crate::storage::{Log, WriteSeq};
+use crate::storage::{GroupSnapshots, Log, WriteSeq};
 use crate::time::Instant;
 use crate::types::{GroupName, Index, PeerId, Term};
 use crate::wire::{
@@ -50,6 +51,8 @@ pub struct NodeSetup {
     pub term_vote: TermVote,
     /// The recovered membership.
     pub peer_state: PeerState,
+    /// The recovered snapshots.
+    pub snapshots: GroupSnapshots,
     /// The last write the recovered files know of.
     pub last_seq: WriteSeq,
 }
@@ -124,6 +127,7 @@ impl Node {
             processed: Index::ZERO,
             applied: Index::ZERO,
             snapshot_index: Index::ZERO,
+            snapshots: Snapshots::new(&setup.snapshots),
             held_commit: Index::ZERO,
             paused: false,
             quorum_paused: false,
@@ -171,6 +175,7 @@ impl Node {
         };
         node.create_subscriptions();
         node.process_peer_state(&setup.peer_state);
+        node.setup_last_snapshot(setup.snapshots.found)?;
         node.replay()?;
         node.reset_election_timeout();
         if !setup.recovering && node.last_index == Index::ZERO {

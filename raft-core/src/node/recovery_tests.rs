@@ -73,7 +73,7 @@ fn log_that_does_not_start_at_its_beginning_stops_the_start() {
 
     assert_eq!(
         refused.unwrap_err().to_string(),
-        "entry 5 cannot be read: it follows entry 4, but the log so far ends at 0; \
+        "the log holds 5 to 5 and does not continue the snapshot at 0: entries are missing; \
          the group is stopped, its files are untouched"
     );
 }

@@ -1,11 +1,14 @@
 //! One node in a test: state in, then reply, state and every output out.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::{Committed, LeadChange, Node, NodeSetup, Origin, Output, Role, SubscriptionId};
 use crate::config::Timing;
 use crate::storage::{
-    LoadError, Log, LogKind, LogState, LogWrite, MemoryLog, StorageError, WriteSeq,
+    GroupSnapshots, GroupWrites, LoadError, Log, LogKind, LogState, LogWrite, MemoryLog,
+    MemorySnapshots, StorageError, WriteSeq,
 };
 use crate::time::Instant;
 use crate::types::{Entry, EntryType, GroupName, Index, PeerId, Term};
@@ -24,6 +27,8 @@ pub(super) const INBOX: &str = "$TEST";
 pub(super) struct Rig {
     pub(super) node: Node,
     pub(super) now: Instant,
+    /// Its snapshots.
+    pub(super) files: MemorySnapshots,
 }
 
 /// The part of a node that most handlers change.
@@ -141,6 +146,7 @@ pub(super) fn setup(members: &[PeerId], log: Box<dyn Log>) -> NodeSetup {
             peers: members.to_vec(),
             domain_ext: 0,
         },
+        snapshots: GroupSnapshots::in_memory(),
         last_seq: WriteSeq::ZERO,
     }
 }
@@ -152,10 +158,12 @@ impl Rig {
         Self::of(setup(members, Box::new(log)))
     }
 
-    pub(super) fn of(setup: NodeSetup) -> Self {
+    pub(super) fn of(mut setup: NodeSetup) -> Self {
+        let files = MemorySnapshots::default();
+        setup.snapshots.reader = Arc::new(files.clone());
         let now = Instant::from_nanos(1_000_000_000_000);
         let node = Node::recover(setup, now).unwrap();
-        let mut rig = Self { node, now };
+        let mut rig = Self { node, now, files };
         rig.node.handle_routing(true);
         rig.turn();
         rig.sync();
@@ -226,7 +234,19 @@ impl Rig {
     /// Whatever was written is durable from now on.
     pub(super) fn sync(&mut self) {
         while let Some(writes) = self.node.take_writes() {
-            self.node.handle_durable(writes.upto, self.now);
+            self.carry_out(writes);
+        }
+    }
+
+    /// These writes are durable from now on.
+    pub(super) fn carry_out(&mut self, writes: GroupWrites) {
+        let outcomes = self.files.carry_out(writes.snapshots);
+        if writes.drop_snapshots {
+            self.files.clear();
+        }
+        self.node.handle_durable(writes.upto, self.now);
+        for outcome in outcomes {
+            self.node.handle_snapshot_written(outcome, self.now);
         }
     }
 

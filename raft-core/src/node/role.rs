@@ -201,6 +201,7 @@ impl Node {
         self.refuse_proposals();
         self.end_awaited(Fate::Closed);
         self.self_vote = None;
+        self.snapshots.close();
         self.unsubscribe_all();
     }
 

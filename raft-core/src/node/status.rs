@@ -135,7 +135,7 @@ impl Node {
             membership_change: self.membership_change.is_some(),
             in_rescue: self.in_rescue(),
             out_of_resources: self.out_of_resources,
-            need_snapshot: self.snapshot_index == Index::ZERO && self.applied > Index::ZERO,
+            need_snapshot: self.need_snapshot(),
             overrun: self.quorum_paused || self.is_overrun(),
             overrun_count: self.overrun_count,
             fatal: self.fatal.as_ref().map(ToString::to_string),

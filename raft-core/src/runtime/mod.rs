@@ -252,6 +252,7 @@ impl Runtime {
             store,
             term_vote,
             peer_state,
+            snapshots,
             last_seq,
             ..
         } = opened;
@@ -271,6 +272,7 @@ impl Runtime {
             log,
             term_vote,
             peer_state,
+            snapshots,
             last_seq,
         };
         let node = Node::recover(setup, core.clock.now())?;

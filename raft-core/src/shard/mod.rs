@@ -30,7 +30,7 @@ pub use sync::{RootId, SyncBatch, SyncDone, SyncItem, SyncedItem};
 use crate::node::{
     Counters, LogLevel, Node, NodeLog, Output, Proposal, Role, SubscriptionId, signal,
 };
-use crate::storage::{StorageError, WriteSeq};
+use crate::storage::{SnapshotOutcome, StorageError, WriteSeq};
 use crate::time::Instant;
 use crate::types::Index;
 use crate::wire::Subject;
@@ -125,6 +125,7 @@ struct Mail {
 struct Synced {
     upto: WriteSeq,
     error: Option<Arc<StorageError>>,
+    snapshots: Vec<SnapshotOutcome>,
 }
 
 #[derive(Debug)]
@@ -342,6 +343,7 @@ impl Shard {
             });
         }
         out.count(&mut cell.counters, node.counters());
+        slot.announce(&node);
         drop(node);
         out.count_leader(&mut cell.leads, slot.published().role() == Role::Leader);
         if !stays {
@@ -417,14 +419,15 @@ impl Shard {
                 continue;
             };
             cell.disk.in_flight = false;
-            let error = cell
-                .synced
-                .take()
-                .and_then(|earlier| earlier.error)
-                .or(item.error);
+            let (earlier, mut snapshots) = match cell.synced.take() {
+                Some(earlier) => (earlier.error, earlier.snapshots),
+                None => (None, Vec::new()),
+            };
+            snapshots.extend(item.snapshots);
             cell.synced = Some(Synced {
                 upto: item.upto,
-                error,
+                error: earlier.or(item.error),
+                snapshots,
             });
             cell.touch(item.slot, &mut self.touched);
         }
@@ -470,10 +473,18 @@ impl Scratch {
         synced: Option<Synced>,
         now: Instant,
     ) {
-        if let Some(Synced { upto, error }) = synced {
+        if let Some(Synced {
+            upto,
+            error,
+            snapshots,
+        }) = synced
+        {
             match error {
                 None => node.handle_durable(upto, now),
                 Some(error) => node.handle_write_failed(error, now),
+            }
+            for outcome in snapshots {
+                node.handle_snapshot_written(outcome, now);
             }
         }
         // The messages are moved out first, so that one on which the node panics is gone.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crate::node::{Node, Proposal, Published, Role};
+use crate::node::{CheckpointId, Node, Proposal, Published, Role, SnapshotError};
 use crate::storage::GroupStore;
 use crate::types::{PeerId, Term};
 
@@ -71,6 +71,8 @@ pub struct Slot {
     thawed: Condvar,
     published: PublishedCell,
     fault: OnceLock<String>,
+    /// An install of a snapshot has ended, or the node has.
+    installed: Condvar,
     store: Arc<Mutex<GroupStore>>,
     root: Arc<Path>,
 }
@@ -93,6 +95,7 @@ impl Slot {
             thawed: Condvar::new(),
             published,
             fault: OnceLock::new(),
+            installed: Condvar::new(),
             store: Arc::new(Mutex::new(store)),
             root,
         })
@@ -221,6 +224,37 @@ impl Slot {
         read(&self.lock_node())
     }
 
+    /// Waits until an install of a snapshot has ended. The node is free meanwhile.
+    ///
+    /// # Errors
+    /// [`Faulted`] when the node's code panicked, now or before.
+    pub fn wait_installed(&self, id: CheckpointId) -> Result<Result<u64, SnapshotError>, Faulted> {
+        let mut node = lock(&self.node);
+        loop {
+            if self.fault().is_some() {
+                return Err(Faulted);
+            }
+            if let Some(outcome) = node.take_install_outcome(id) {
+                return Ok(outcome);
+            }
+            let waited = self.installed.wait(node);
+            node = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Wakes those whose install has ended. The caller holds the node.
+    pub(super) fn announce(&self, node: &Node) {
+        if node.has_install_outcomes() || self.fault().is_some() {
+            self.installed.notify_all();
+        }
+    }
+
+    /// Lets those who wait for an install look at the node again.
+    pub(crate) fn wake_installers(&self) {
+        let _node = lock(&self.node);
+        self.installed.notify_all();
+    }
+
     fn guarded<R>(
         &self,
         node: &mut Node,
@@ -240,7 +274,9 @@ impl Slot {
                 },
             )
         }));
-        outcome.map_err(|payload| self.poison(payload))
+        let done = outcome.map_err(|payload| self.poison(payload));
+        self.announce(node);
+        done
     }
 
     /// Keeps the text of a panic and shows the node as closed from now on.

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use super::slot::{SlotId, drop_payload, lock};
-use crate::storage::{GroupStore, GroupWrites, StorageError, WriteSeq};
+use crate::storage::{GroupStore, GroupWrites, SnapshotOutcome, StorageError, WriteSeq};
 
 /// Names a store root within one shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,6 +56,8 @@ pub struct SyncedItem {
     pub upto: WriteSeq,
     /// Why it failed. Final for the group.
     pub error: Option<Arc<StorageError>>,
+    /// How the writing of its snapshots went.
+    pub snapshots: Vec<SnapshotOutcome>,
 }
 
 impl SyncBatch {
@@ -80,9 +82,17 @@ impl SyncBatch {
         } in self.items
         {
             let upto = writes.upto;
-            let error = guarded(|| lock(&store).write(writes)).err().map(Arc::new);
+            let (snapshots, error) = match guarded(|| lock(&store).write(writes)) {
+                Ok(snapshots) => (snapshots, None),
+                Err(error) => (Vec::new(), Some(Arc::new(error))),
+            };
             stores.push(store);
-            items.push(SyncedItem { slot, upto, error });
+            items.push(SyncedItem {
+                slot,
+                upto,
+                error,
+                snapshots,
+            });
         }
         for (store, item) in stores.iter().zip(&mut items) {
             if item.error.is_none() {
@@ -98,7 +108,7 @@ impl SyncBatch {
 
 /// A store whose code panics has failed like one whose disk did: its group hears of it, and the
 /// batch comes back for the others. The store itself refuses every later call.
-fn guarded(act: impl FnOnce() -> Result<(), StorageError>) -> Result<(), StorageError> {
+fn guarded<T>(act: impl FnOnce() -> Result<T, StorageError>) -> Result<T, StorageError> {
     catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|payload| {
         drop_payload(payload);
         Err(StorageError::Failed)

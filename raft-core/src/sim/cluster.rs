@@ -319,6 +319,7 @@ impl Cluster {
             store,
             term_vote,
             peer_state,
+            snapshots,
             last_seq,
             ..
         } = opened;
@@ -336,6 +337,7 @@ impl Cluster {
             log,
             term_vote,
             peer_state: peer_state.ok_or(StorageError::NoPeerState)?,
+            snapshots,
             last_seq,
         };
         let mut node = Node::recover(setup, self.now).map_err(|_| StorageError::Failed)?;

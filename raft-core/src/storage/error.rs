@@ -82,6 +82,13 @@ pub enum StorageError {
     /// `peers.idx` cannot be read. The text is the reference's.
     #[error("raft: corrupt peer state")]
     CorruptPeers,
+    /// A snapshot file is short, has another checksum, belongs to another group, or its parts do
+    /// not fit. The text is the reference's.
+    #[error("raft: snapshot corrupt: {path}; nothing was changed")]
+    SnapshotCorrupt {
+        /// The file.
+        path: PathBuf,
+    },
     /// An earlier write or sync of the group failed, so nothing is known of its files any more.
     #[error("an earlier write failed, the group takes no more")]
     Failed,

@@ -3,7 +3,7 @@
 //! ```text
 //! <dir>/tav.idx      term and vote, in the reference's format
 //! <dir>/peers.idx    peer state, in the reference's format
-//! <dir>/snapshots/
+//! <dir>/snapshots/   snapshots, in the reference's format
 //! <dir>/log/1.log    the log of a file group, in our own
 //! ```
 
@@ -16,6 +16,9 @@ use super::disk::{DirLock, OpenMode, PathKind, create_dirs, parent_of};
 use super::file::{LogFile, LogWrite, LogWriter};
 use super::memory::MemoryLog;
 use super::small_file::{self, SmallFile, found};
+use super::snapshot::{
+    FoundSnapshots, GroupSnapshots, SnapshotDir, SnapshotOp, SnapshotOutcome, SnapshotReader,
+};
 use super::{Disk, Log, LogKind, StorageError, WriteSeq};
 use crate::types::{GroupName, Term};
 use crate::wire::{PeerState, TermVote};
@@ -59,8 +62,11 @@ pub struct OpenedGroup {
     pub store: GroupStore,
     /// Term and vote as last saved; zero and none when nothing was.
     pub term_vote: TermVote,
-    /// The peers as last saved; nothing when there is no such file.
+    /// The peers to start with: those of the snapshot, or else as last saved; nothing when there
+    /// are neither.
     pub peer_state: Option<PeerState>,
+    /// The snapshots: the one to start from, and how to read later ones.
+    pub snapshots: GroupSnapshots,
     /// The last write the log file knows of. The node continues to count after it.
     pub last_seq: WriteSeq,
     /// What the log file looked like.
@@ -72,14 +78,18 @@ pub struct OpenedGroup {
 /// Reads and decides first: when that fails, nothing on the disk has changed. All that it returns
 /// is durable, whatever a process that was killed had left unsynced.
 ///
+/// What an interrupted install has left is only reported ([`FoundSnapshots`]): the node removes it
+/// once it knows that it can start.
+///
 /// A memory group loses its snapshots here (behaviour.md 3.5, step 6): they say nothing without
 /// the log that followed them.
 ///
 /// # Errors
 /// [`StorageError::NoPeerState`] when there is no folder, [`StorageError::NotADirectory`],
 /// [`StorageError::InUse`] while somebody else has it open, [`StorageError::CorruptPeers`],
-/// [`StorageError::Damaged`] and [`StorageError::Version`] of the log file,
-/// [`StorageError::CreateSnapshots`], [`StorageError::Io`].
+/// [`StorageError::SnapshotCorrupt`] of the newest snapshot, [`StorageError::Damaged`] and
+/// [`StorageError::Version`] of the log file, [`StorageError::CreateSnapshots`],
+/// [`StorageError::Io`].
 pub fn open_group(disk: Arc<dyn Disk>, config: &StoreConfig) -> Result<OpenedGroup, StorageError> {
     let dir = config.dir.as_path();
     match disk.kind(dir).map_err(StorageError::io("open", dir))? {
@@ -89,7 +99,16 @@ pub fn open_group(disk: Arc<dyn Disk>, config: &StoreConfig) -> Result<OpenedGro
     }
     let lock = lock_group(&*disk, dir)?;
     let peers_content = small_file::read(&*disk, &dir.join(PEERS))?;
-    let peer_state = peers_content.as_deref().map(decode_peers).transpose()?;
+    let snapshot_dir = SnapshotDir::new(Arc::clone(&disk), dir.join(SNAPSHOTS), &config.group);
+    let found_snapshots = match config.kind {
+        LogKind::Memory => FoundSnapshots::default(),
+        LogKind::File => snapshot_dir.find()?,
+    };
+    let in_snapshot = found_snapshots.newest.as_ref().map(|found| &found.peers);
+    let peer_state = match in_snapshot.filter(|peers| !peers.peers.is_empty()) {
+        Some(peers) => Some(peers.clone()),
+        None => peers_content.as_deref().map(decode_peers).transpose()?,
+    };
     let term_vote_content = small_file::read(&*disk, &dir.join(TERM_VOTE))?;
     let term_vote = decode_term_vote(term_vote_content.as_deref());
     let log_path = dir.join(LOG).join(LOG_FILE);
@@ -101,7 +120,7 @@ pub fn open_group(disk: Arc<dyn Disk>, config: &StoreConfig) -> Result<OpenedGro
     let (mut report, mut last_seq) = (RecoveryReport::default(), WriteSeq::ZERO);
     let (log, log_writer): (Box<dyn Log>, _) = match config.kind {
         LogKind::Memory => {
-            drop_snapshots(&*disk, dir)?;
+            snapshot_dir.drop_all()?;
             (Box::new(MemoryLog::new()), None)
         }
         LogKind::File => {
@@ -117,12 +136,18 @@ pub fn open_group(disk: Arc<dyn Disk>, config: &StoreConfig) -> Result<OpenedGro
             (Box::new(log), Some(writer))
         }
     };
-    create_dirs(&*disk, &dir.join(SNAPSHOTS))
-        .map_err(|source| StorageError::CreateSnapshots { source })?;
+    snapshot_dir.create()?;
+    snapshot_dir.sync()?;
     sync_dir(&*disk, dir)?;
+    let snapshots = GroupSnapshots {
+        reader: Arc::new(snapshot_dir.clone()),
+        found: found_snapshots,
+    };
     let store = GroupStore {
         term_vote: SmallFile::new(dir, TERM_VOTE, term_vote_content),
         peers: SmallFile::new(dir, PEERS, peers_content),
+        snapshots: snapshot_dir,
+        resets: false,
         dir: dir.into(),
         log: log_writer,
         state: StoreState::Good,
@@ -134,6 +159,7 @@ pub fn open_group(disk: Arc<dyn Disk>, config: &StoreConfig) -> Result<OpenedGro
         store,
         term_vote,
         peer_state,
+        snapshots,
         last_seq,
         report,
     })
@@ -236,13 +262,6 @@ fn create_log(disk: &dyn Disk, dir: &Path, group: &GroupName) -> Result<LogFile,
     LogFile::read(disk, &path, group)
 }
 
-fn drop_snapshots(disk: &dyn Disk, dir: &Path) -> Result<(), StorageError> {
-    let snapshots = dir.join(SNAPSHOTS);
-    found(disk.remove_dir_all(&snapshots))
-        .map(|_| ())
-        .map_err(StorageError::io("remove", &snapshots))
-}
-
 fn sync_dir(disk: &dyn Disk, dir: &Path) -> Result<(), StorageError> {
     disk.sync_dir(dir).map_err(StorageError::io("sync", dir))
 }
@@ -256,15 +275,23 @@ pub struct GroupWrites {
     pub term_vote: Option<TermVote>,
     /// The peers, if they changed.
     pub peers: Option<PeerState>,
+    /// Changes of the snapshot files, in order, before those of the log.
+    pub snapshots: Vec<SnapshotOp>,
     /// What the log gave out, in the order it did.
     pub log: Vec<LogWrite>,
+    /// All snapshot files go, once the log is synced.
+    pub drop_snapshots: bool,
 }
 
 impl GroupWrites {
     /// Whether there is nothing to write.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.term_vote.is_none() && self.peers.is_none() && self.log.is_empty()
+        self.term_vote.is_none()
+            && self.peers.is_none()
+            && self.snapshots.is_empty()
+            && self.log.is_empty()
+            && !self.drop_snapshots
     }
 }
 
@@ -278,6 +305,9 @@ pub struct GroupStore {
     dir: PathBuf,
     term_vote: SmallFile,
     peers: SmallFile,
+    snapshots: SnapshotDir,
+    /// The next sync drops the snapshots behind a log that was made new.
+    resets: bool,
     log: Option<LogWriter>,
     state: StoreState,
     /// Keeps others out while the group is open.
@@ -292,23 +322,25 @@ enum StoreState {
 }
 
 impl GroupStore {
-    /// Writes, without making anything durable.
+    /// Writes, without making anything durable but snapshots; how writing those went.
     ///
     /// # Errors
     /// [`StorageError::Io`]; [`StorageError::Failed`] after an earlier error,
     /// [`StorageError::Closed`] after a deletion.
-    pub fn write(&mut self, writes: GroupWrites) -> Result<(), StorageError> {
+    pub fn write(&mut self, writes: GroupWrites) -> Result<Vec<SnapshotOutcome>, StorageError> {
         self.guarded(|store| {
+            let outcomes = store.snapshots.carry_out(writes.snapshots)?;
+            store.resets |= writes.drop_snapshots;
             if let Some(term_vote) = writes.term_vote {
                 store.term_vote.write(&*store.disk, term_vote.encode())?;
             }
             if let Some(peers) = writes.peers {
                 store.peers.write(&*store.disk, peers.encode())?;
             }
-            match &mut store.log {
-                Some(log) => log.write(&writes.log),
-                None => Ok(()),
+            if let Some(log) = &mut store.log {
+                log.write(&writes.log)?;
             }
+            Ok(outcomes)
         })
     }
 
@@ -323,10 +355,15 @@ impl GroupStore {
             if term_vote || peers {
                 sync_dir(&*store.disk, &store.dir)?;
             }
-            match &mut store.log {
-                Some(writer) if log => writer.sync(),
-                _ => Ok(()),
+            let resets = std::mem::take(&mut store.resets);
+            if let Some(writer) = store.log.as_mut().filter(|_| log || resets) {
+                writer.sync()?;
             }
+            // A log that begins behind a snapshot must not outlive it.
+            if resets {
+                store.snapshots.clear()?;
+            }
+            Ok(())
         })
     }
 
@@ -375,10 +412,10 @@ impl GroupStore {
         self.log.as_ref().map(LogWriter::path)
     }
 
-    fn guarded(
+    fn guarded<T>(
         &mut self,
-        act: impl FnOnce(&mut Self) -> Result<(), StorageError>,
-    ) -> Result<(), StorageError> {
+        act: impl FnOnce(&mut Self) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
         match self.state {
             StoreState::Good => {}
             StoreState::Failed => return Err(StorageError::Failed),
@@ -386,9 +423,9 @@ impl GroupStore {
         }
         // Set first, so that a panic on the way leaves it set.
         self.state = StoreState::Failed;
-        act(self)?;
+        let done = act(self)?;
         self.state = StoreState::Good;
-        Ok(())
+        Ok(done)
     }
 }
 
@@ -396,9 +433,12 @@ impl GroupStore {
 mod tests {
     use std::fs;
 
+    use bytes::Bytes;
+
     use super::*;
     use crate::storage::RealDisk;
     use crate::types::{Index, PeerId};
+    use crate::wire::{ChecksumKey, SnapshotFile};
 
     fn peers(cluster_size: u32) -> PeerState {
         PeerState {
@@ -553,7 +593,14 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let snapshots = root.path().join(SNAPSHOTS);
         fs::create_dir(&snapshots).unwrap();
-        fs::write(snapshots.join("snap.1.2"), b"x").unwrap();
+        let snapshot = SnapshotFile {
+            last_term: Term(1),
+            last_index: Index(2),
+            peer_state: peers(1).encode(),
+            data: Bytes::new(),
+        };
+        let content = snapshot.encode(&ChecksumKey::of_text("G"));
+        fs::write(snapshots.join("snap.1.2"), content).unwrap();
 
         drop(open(root.path(), LogKind::File).unwrap());
         assert_eq!(names(&snapshots), ["snap.1.2"]);
@@ -575,7 +622,7 @@ mod tests {
             upto: WriteSeq(2),
             term_vote: Some(term_vote),
             peers: Some(peers(5)),
-            log: Vec::new(),
+            ..GroupWrites::default()
         };
 
         group.store.write(writes.clone()).unwrap();

@@ -10,6 +10,7 @@
 //! | [`disk`] | [`Disk`]: everything that touches files goes through it; the real one |
 //! | [`memory`] | the log of a memory group |
 //! | [`mod@file`] | the log of a file group, one append-only file of checked records |
+//! | [`snapshot`] | a group's snapshot files |
 //! | [`group`] | one group's folder: opening it, bootstrapping it, carrying out its writes |
 #![doc = concat!("\n", include_str!("../../docs/storage.md"))]
 
@@ -21,6 +22,7 @@ pub mod file;
 pub mod group;
 pub mod memory;
 mod small_file;
+pub mod snapshot;
 mod span;
 
 use bytes::Bytes;
@@ -33,6 +35,10 @@ pub use group::{
     read_peer_state, read_term_vote,
 };
 pub use memory::MemoryLog;
+pub use snapshot::{
+    FoundSnapshot, FoundSnapshots, GroupSnapshots, MemorySnapshots, SnapshotOp, SnapshotOutcome,
+    SnapshotReader, SnapshotWrite,
+};
 pub use span::FRAME_LEN_MAX;
 
 use crate::types::Index;
