@@ -369,6 +369,7 @@ impl Drop for Driver {
         for place in self.places.drain(..).flatten() {
             let why = "the thread of its shard failed";
             place.node.slot.fail(why);
+            place.node.slot.wake_installers();
             self.core
                 .log(LogLevel::Error, format!("{}: {why}", place.node.group));
             place.node.raise(signal::FAULT);

@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | [`ready`] | which nodes have something for their host |
 //! | `handle` | what the host holds of a node |
+//! | `snapshots` | making, reading and installing a node's snapshots |
 //! | `hosted` | a node with everything its runtime keeps around it |
 //! | `core` | what all threads share, who holds which group |
 //! | `driver` | the loop of a shard's thread |
@@ -30,6 +31,7 @@ mod loopback;
 mod metrics;
 mod pattern;
 pub mod ready;
+mod snapshots;
 mod spin;
 mod watch;
 
@@ -47,6 +49,7 @@ pub use logs::{LogLevel, LogRecord};
 pub use loopback::{DropRule, Loopback, Message, PartitionRule, Tap};
 pub use metrics::Metrics;
 pub use ready::{Ready, ShutDown};
+pub use snapshots::{CheckpointHandle, LastSnapshot};
 
 use self::core::Core;
 use crate::config::{NodeConfig, SyncPolicy, Timing};
