@@ -114,7 +114,8 @@ internal static class ThrowHelper
         RaftStatus.EntryStoreFailed => "raft: could not store entry to WAL",
         RaftStatus.NoPeerState => "raft: no peerstate",
         RaftStatus.Faulted => "the engine of this node panicked before; it is unusable",
-        RaftStatus.Undecided => "leadership ended before the commit; it may or may not be committed",
+        RaftStatus.Undecided =>
+            "leadership ended before the commit; it may or may not be committed",
         RaftStatus.NoTransport => "raft: no internal client",
         RaftStatus.TooManyEntries => "raft: append entry can contain a max of 64k entries",
         RaftStatus.BadAppendEntry => "raft: append entry corrupt",
