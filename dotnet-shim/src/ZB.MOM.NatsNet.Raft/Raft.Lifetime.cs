@@ -73,12 +73,12 @@ public sealed partial class Raft
 
         try
         {
-            StopDisposed();
-            CloseWaits();
+            // Before the engine ends them with the node: here it is the caller who does.
+            _proposalWaits.Close(EndOfAProposal());
         }
         finally
         {
-            ReleaseWhenDone();
+            StopAndRelease();
         }
     }
 
@@ -252,6 +252,19 @@ public sealed partial class Raft
         catch (AggregateException failure)
         {
             _runtime.OnCallbackFailed(this, failure);
+        }
+    }
+
+    private void StopAndRelease()
+    {
+        try
+        {
+            StopDisposed();
+            CloseWaits();
+        }
+        finally
+        {
+            ReleaseWhenDone();
         }
     }
 
