@@ -59,7 +59,8 @@
 // `nrg_node_config.log_kind`: the log is kept in memory; term, vote and peers still in files.
 #define NRG_LOG_MEMORY 1
 
-// `nrg_node_config.transport`: the host carries the messages. Not in this version.
+// `nrg_node_config.transport`: the host carries the messages, see `nrg_node_outbound_take` and
+// `nrg_node_deliver_batch`.
 #define NRG_TRANSPORT_HOST 0
 
 // `nrg_node_config.transport`: an in-process network, given in `loopback`.
@@ -237,6 +238,28 @@
 // `nrg_abi_layout`: `nrg_proposal_outcome`.
 #define NRG_STRUCT_PROPOSAL_OUTCOME 10
 
+// `nrg_abi_layout`: `nrg_outbound`.
+#define NRG_STRUCT_OUTBOUND 11
+
+// `nrg_abi_layout`: `nrg_inbound`.
+#define NRG_STRUCT_INBOUND 12
+
+// `nrg_outbound.kind`: send `payload` to `subject`; the sender must not hear it back.
+#define NRG_OUTBOUND_PUBLISH 1
+
+// `nrg_outbound.kind`: deliver what arrives on `subject` under `subscription`.
+#define NRG_OUTBOUND_SUBSCRIBE 2
+
+// `nrg_outbound.kind`: deliver nothing more under `subscription`, which was on `subject`.
+#define NRG_OUTBOUND_UNSUBSCRIBE 3
+
+// `nrg_outbound.kind`: end every subscription of the node; what follows belongs to the account
+// named by `subject`. The first command of every node.
+#define NRG_OUTBOUND_RESET 4
+
+// `nrg_node_set_traffic_account`, `nrg_outbound.flags` of a reset: it is the system account.
+#define NRG_ACCOUNT_SYSTEM 1
+
 // The call did what it was asked to do.
 #define NRG_STATUS_OK 0
 
@@ -312,7 +335,7 @@
 // Waiting has ended without the awaited state.
 #define NRG_STATUS_TIMED_OUT 208
 
-// Subscribing on a closed transport.
+// The transport could not subscribe; the text says to what.
 #define NRG_STATUS_NO_TRANSPORT 209
 
 // The engine of this node panicked before: it is unusable, its runtime and other nodes are not.
@@ -675,6 +698,44 @@ typedef struct {
   uint32_t reserved0;
 } nrg_peer;
 
+// One command for the host's transport: a record of a batch of commands. The texts and the payload
+// belong to the batch and live until it is freed.
+typedef struct {
+  // The subscription, with subscribe and unsubscribe; 0 otherwise.
+  uint64_t subscription;
+  // The subject without wildcards, with a reset the account's name; UTF-8.
+  const uint8_t *subject_ptr;
+  // Its length in bytes.
+  size_t subject_len;
+  // Where an answer goes, UTF-8; null when nowhere.
+  const uint8_t *reply_ptr;
+  // Its length in bytes.
+  size_t reply_len;
+  // The message; null when it is empty.
+  const uint8_t *payload_ptr;
+  // Its length in bytes.
+  size_t payload_len;
+  // `NRG_OUTBOUND_*`.
+  uint32_t kind;
+  // With a reset `NRG_ACCOUNT_SYSTEM` or 0; 0 otherwise.
+  uint32_t flags;
+} nrg_outbound;
+
+// One message the host heard: a record of `nrg_node_deliver_batch`. The ranges lie in the packed
+// data of the call.
+typedef struct {
+  // The subscription it arrived on, as the subscribe command named it.
+  uint64_t subscription;
+  // Where the reply's subject begins, UTF-8.
+  uint32_t reply_offset;
+  // Its length in bytes; 0 for no reply.
+  uint32_t reply_len;
+  // Where the payload begins.
+  uint32_t payload_offset;
+  // Its length in bytes.
+  uint32_t payload_len;
+} nrg_inbound;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -766,7 +827,8 @@ int32_t nrg_runtime_wake(const nrg_runtime *runtime);
 int32_t nrg_runtime_set_tuning(const nrg_runtime *runtime, const nrg_tuning *tuning);
 
 // Tells whether a server is known and online (`online` not 0): a leader hands its lead over only
-// to such a one. Servers never told about count as online on loopback. short lock
+// to such a one. Servers never told about count as online on loopback, and as offline where the
+// host carries the messages. short lock
 //
 // `peer_id`: the eight bytes of its id in memory order, not 0.
 //
@@ -775,7 +837,8 @@ int32_t nrg_runtime_set_tuning(const nrg_runtime *runtime, const nrg_tuning *tun
 int32_t nrg_runtime_set_peer_online(const nrg_runtime *runtime, uint64_t peer_id, uint32_t online);
 
 // Tells whether a way to other servers exists (`ready` not 0): before the first one a node does
-// not campaign. Always so on loopback. short lock
+// not campaign. Until it is told, so it is on loopback, and not where the host carries the
+// messages. short lock
 //
 // The caller guarantees:
 // `runtime` is a live handle.
@@ -855,8 +918,9 @@ int32_t nrg_node_stop(const nrg_node *node);
 // `node` is a live handle.
 int32_t nrg_node_delete(const nrg_node *node);
 
-// Releases the handle; accepts null. A node that still runs goes on; with the last owner of one
-// that has stopped the memory of its log is released. short lock
+// Releases the handle; accepts null. A node that still runs goes on, unless the host carries its
+// messages: nobody could take them any more, so it is stopped. With the last owner of a node that
+// has stopped the memory of its log is released. short lock
 //
 // The caller guarantees:
 // `node` is null, or comes from `nrg_node_open`, was not freed, and is not used by another call
@@ -969,7 +1033,7 @@ int32_t nrg_node_apply_pause(const nrg_node *node);
 // `node` is a live handle.
 int32_t nrg_node_apply_resume(const nrg_node *node);
 
-// The records of a batch and their number; null and 0 for null and for a batch of log records.
+// The records of a batch and their number; null and 0 for null and for a batch of another kind.
 // wait-free
 //
 // They belong to the batch: nothing may be written to them, and they end with it.
@@ -978,7 +1042,7 @@ int32_t nrg_node_apply_resume(const nrg_node *node);
 // `batch` is null or a live handle; `count_out` is null or valid for a write.
 const nrg_batch_item *nrg_batch_items(const nrg_batch *batch, size_t *count_out);
 
-// The records of a batch of log records; null and 0 for null and for a batch of entries.
+// The records of a batch of log records; null and 0 for null and for a batch of another kind.
 // wait-free
 //
 // They belong to the batch: nothing may be written to them, and they end with it.
@@ -1127,6 +1191,97 @@ int32_t nrg_loopback_set_partition(const nrg_loopback *loopback,
 // The caller guarantees:
 // `loopback` and `node` are live handles.
 int32_t nrg_loopback_freeze(const nrg_loopback *loopback, const nrg_node *node, uint32_t frozen);
+
+// Takes commands for the host's transport, oldest first, as a batch of commands. short lock
+//
+// At most `max_items` and about `max_bytes`, one at least. Carry them out in their order: a
+// subscription has to exist before the message that names its inbox, and what a node publishes
+// has to reach each receiver in the order it was published. After `NRG_READY_OUTBOUND` take until
+// nothing is left; the engine's queue has no bound of its own. A node that has stopped or failed
+// still has its last commands.
+//
+// The batch belongs to the caller, until `nrg_batch_free`; null when there are none. Free it when
+// its commands are carried out: with `NRG_CLOCK_MANUAL` time waits for that. A node whose messages
+// something else carries: `NRG_STATUS_INVALID_ARGUMENT`.
+//
+// The caller guarantees:
+// `node` is a live handle; `batch_out` is valid for a write.
+int32_t nrg_node_outbound_take(const nrg_node *node,
+                               size_t max_items,
+                               size_t max_bytes,
+                               nrg_batch **batch_out);
+
+// The records of a batch of commands and their number; null and 0 for null and for a batch of
+// another kind. wait-free
+//
+// They belong to the batch: nothing may be written to them, and they end with it.
+//
+// The caller guarantees:
+// `batch` is null or a live handle; `count_out` is null or valid for a write.
+const nrg_outbound *nrg_batch_outbound(const nrg_batch *batch, size_t *count_out);
+
+// Hands over messages that the host heard on the node's subscriptions, in the order it heard
+// them: all or none. short lock
+//
+// The texts and payloads lie packed behind `data_ptr`; each record says where its own are. They
+// are copied once. A range outside `data_len`: `NRG_STATUS_INVALID_ARGUMENT`; a reply that is not
+// UTF-8: `NRG_STATUS_INVALID_UTF8`. Messages of a subscription that was ended meanwhile, or never
+// existed, are dropped. A node that has stopped: `NRG_STATUS_CLOSED`. Does not wait for a frozen
+// node.
+//
+// The caller guarantees:
+// `node` is a live handle; `data_ptr` is null or valid for reads of `data_len` bytes;
+// `records_ptr` is null or valid for reads of `count` records.
+int32_t nrg_node_deliver_batch(const nrg_node *node,
+                               const uint8_t *data_ptr,
+                               size_t data_len,
+                               const nrg_inbound *records_ptr,
+                               size_t count);
+
+// Reports that a subscribe command could not be carried out. Without one of its permanent
+// subscriptions the node would be deaf: it closes, with `NRG_STATUS_NO_TRANSPORT` as its write
+// error. Otherwise the catch-up or the leadership that needed it ends. An id of a subscription
+// that is no more is ignored. Does not wait for a frozen node. short lock
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_node_subscribe_failed(const nrg_node *node, uint64_t subscription);
+
+// Has the node subscribe anew, with new inboxes: what the transport had is lost. A reset command
+// comes first. What arrives on the old subscriptions is dropped from now on. Does not wait for a
+// frozen node; a stopped one does nothing. short lock
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_node_transport_reset(const nrg_node *node);
+
+// Tells which account the group's traffic uses. Another one than before has the node subscribe
+// anew, as `nrg_node_transport_reset`; the same one does nothing. A node begins in the system
+// account, called `$SYS`. short lock
+//
+// `name_ptr`: the account's name, UTF-8, not empty. `flags`: `NRG_ACCOUNT_SYSTEM` or 0.
+//
+// The caller guarantees:
+// `node` is a live handle; `name_ptr` is null or valid for reads of `name_len` bytes.
+int32_t nrg_node_set_traffic_account(const nrg_node *node,
+                                     const uint8_t *name_ptr,
+                                     size_t name_len,
+                                     uint32_t flags);
+
+// Writes the name of the account the group's traffic uses, UTF-8, not terminated, and whether it
+// is the system account. short lock
+//
+// `needed_len_out` receives the name's length, also when the buffer is too small
+// (`NRG_STATUS_BUFFER_TOO_SMALL`). On loopback it counts as the system account.
+//
+// The caller guarantees:
+// `node` is a live handle; `buf_ptr` is null or valid for writes of `buf_len` bytes; the other
+// pointers are valid for a write.
+int32_t nrg_node_traffic_account(const nrg_node *node,
+                                 uint32_t *is_system_out,
+                                 uint8_t *buf_ptr,
+                                 size_t buf_len,
+                                 size_t *needed_len_out);
 
 #ifdef __cplusplus
 }  // extern "C"

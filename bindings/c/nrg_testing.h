@@ -241,6 +241,32 @@ int32_t nrg_test_loopback_inject(const nrg_loopback *loopback,
                                  size_t payload_len,
                                  size_t *receivers_out);
 
+// Puts servers into partitions right after certain messages, before the next one; replaces an
+// earlier rule and its count. short lock
+//
+// It acts after messages whose subject matches, with the wildcards `*` and `>`; with `leader` not
+// 0 only after an append entry of that leader whose one entry adds a peer; with `only` not 0 only
+// after the one of them with that number, counted from 1. `peers_ptr` and `partitions_ptr` say
+// which server goes where; without any the rule only counts.
+//
+// The caller guarantees:
+// `loopback` is a live handle; each pointer is null or valid for reads of its length,
+// `partitions_ptr` of `peers_len` values.
+int32_t nrg_test_loopback_set_rule(const nrg_loopback *loopback,
+                                   const uint8_t *subject_ptr,
+                                   size_t subject_len,
+                                   uint64_t leader,
+                                   uint64_t only,
+                                   const uint64_t *peers_ptr,
+                                   size_t peers_len,
+                                   const uint32_t *partitions_ptr);
+
+// Writes how often the rule of `nrg_test_loopback_set_rule` has acted. short lock
+//
+// The caller guarantees:
+// `loopback` is a live handle; `count_out` is valid for a write.
+int32_t nrg_test_loopback_rule_fired(const nrg_loopback *loopback, uint64_t *count_out);
+
 // The records of a batch of messages and their number; null and 0 for null and for a batch of
 // another kind. wait-free
 //

@@ -95,7 +95,8 @@ internal static class NrgConstants
     internal const uint NRG_LOG_MEMORY = 1;
 
     /// <summary>
-    /// `nrg_node_config.transport`: the host carries the messages. Not in this version.
+    /// `nrg_node_config.transport`: the host carries the messages, see `nrg_node_outbound_take` and
+    /// `nrg_node_deliver_batch`.
     /// </summary>
     internal const uint NRG_TRANSPORT_HOST = 0;
 
@@ -389,6 +390,42 @@ internal static class NrgConstants
     internal const uint NRG_STRUCT_PROPOSAL_OUTCOME = 10;
 
     /// <summary>
+    /// `nrg_abi_layout`: `nrg_outbound`.
+    /// </summary>
+    internal const uint NRG_STRUCT_OUTBOUND = 11;
+
+    /// <summary>
+    /// `nrg_abi_layout`: `nrg_inbound`.
+    /// </summary>
+    internal const uint NRG_STRUCT_INBOUND = 12;
+
+    /// <summary>
+    /// `nrg_outbound.kind`: send `payload` to `subject`; the sender must not hear it back.
+    /// </summary>
+    internal const uint NRG_OUTBOUND_PUBLISH = 1;
+
+    /// <summary>
+    /// `nrg_outbound.kind`: deliver what arrives on `subject` under `subscription`.
+    /// </summary>
+    internal const uint NRG_OUTBOUND_SUBSCRIBE = 2;
+
+    /// <summary>
+    /// `nrg_outbound.kind`: deliver nothing more under `subscription`, which was on `subject`.
+    /// </summary>
+    internal const uint NRG_OUTBOUND_UNSUBSCRIBE = 3;
+
+    /// <summary>
+    /// `nrg_outbound.kind`: end every subscription of the node; what follows belongs to the account
+    /// named by `subject`. The first command of every node.
+    /// </summary>
+    internal const uint NRG_OUTBOUND_RESET = 4;
+
+    /// <summary>
+    /// `nrg_node_set_traffic_account`, `nrg_outbound.flags` of a reset: it is the system account.
+    /// </summary>
+    internal const uint NRG_ACCOUNT_SYSTEM = 1;
+
+    /// <summary>
     /// The call did what it was asked to do.
     /// </summary>
     internal const int NRG_STATUS_OK = 0;
@@ -514,7 +551,7 @@ internal static class NrgConstants
     internal const int NRG_STATUS_TIMED_OUT = 208;
 
     /// <summary>
-    /// Subscribing on a closed transport.
+    /// The transport could not subscribe; the text says to what.
     /// </summary>
     internal const int NRG_STATUS_NO_TRANSPORT = 209;
 

@@ -94,6 +94,29 @@ internal static partial class Interop {
     internal static partial int nrg_node_step_down(IntPtr node, IntPtr preferred_ptr, nuint preferred_len);
 
     /// <summary>
+    /// Hands over messages that the host heard on the node's subscriptions, in the order it heard
+    /// them: all or none. short lock
+    ///
+    /// The texts and payloads lie packed behind `data_ptr`; each record says where its own are. They
+    /// are copied once. A range outside `data_len`: `NRG_STATUS_INVALID_ARGUMENT`; a reply that is not
+    /// UTF-8: `NRG_STATUS_INVALID_UTF8`. Messages of a subscription that was ended meanwhile, or never
+    /// existed, are dropped. A node that has stopped: `NRG_STATUS_CLOSED`. Does not wait for a frozen
+    /// node.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_deliver_batch")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_deliver_batch(IntPtr node, IntPtr data_ptr, nuint data_len, IntPtr records_ptr, nuint count);
+
+    /// <summary>
+    /// Has the node subscribe anew, with new inboxes: what the transport had is lost. A reset command
+    /// comes first. What arrives on the old subscriptions is dropped from now on. Does not wait for a
+    /// frozen node; a stopped one does nothing. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_transport_reset")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_transport_reset(IntPtr node);
+
+    /// <summary>
     /// Holds back what is committed from now on, until `nrg_node_apply_resume`. short lock
     ///
     /// A node that leads: `NRG_STATUS_ALREADY_LEADER`.
@@ -187,8 +210,9 @@ internal static partial class Interop {
     internal static partial int nrg_batch_free(IntPtr batch);
 
     /// <summary>
-    /// Releases the handle; accepts null. A node that still runs goes on; with the last owner of one
-    /// that has stopped the memory of its log is released. short lock
+    /// Releases the handle; accepts null. A node that still runs goes on, unless the host carries its
+    /// messages: nobody could take them any more, so it is stopped. With the last owner of a node that
+    /// has stopped the memory of its log is released. short lock
     /// </summary>
     [LibraryImport(NativeLib, EntryPoint = "nrg_node_free")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -217,6 +241,16 @@ internal static partial class Interop {
     [LibraryImport(NativeLib, EntryPoint = "nrg_node_processed")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static partial int nrg_node_processed(IntPtr node, ulong index, ulong applied, IntPtr entries_out, IntPtr bytes_out);
+
+    /// <summary>
+    /// Reports that a subscribe command could not be carried out. Without one of its permanent
+    /// subscriptions the node would be deaf: it closes, with `NRG_STATUS_NO_TRANSPORT` as its write
+    /// error. Otherwise the catch-up or the leadership that needed it ends. An id of a subscription
+    /// that is no more is ignored. Does not wait for a frozen node. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_subscribe_failed")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_subscribe_failed(IntPtr node, ulong subscription);
 
     /// <summary>
     /// Sets the expected size of the group, at least 2. short lock
@@ -282,6 +316,23 @@ internal static partial class Interop {
     internal static partial int nrg_runtime_log_take(IntPtr runtime, nuint max_items, IntPtr batch_out);
 
     /// <summary>
+    /// Takes commands for the host's transport, oldest first, as a batch of commands. short lock
+    ///
+    /// At most `max_items` and about `max_bytes`, one at least. Carry them out in their order: a
+    /// subscription has to exist before the message that names its inbox, and what a node publishes
+    /// has to reach each receiver in the order it was published. After `NRG_READY_OUTBOUND` take until
+    /// nothing is left; the engine's queue has no bound of its own. A node that has stopped or failed
+    /// still has its last commands.
+    ///
+    /// The batch belongs to the caller, until `nrg_batch_free`; null when there are none. Free it when
+    /// its commands are carried out: with `NRG_CLOCK_MANUAL` time waits for that. A node whose messages
+    /// something else carries: `NRG_STATUS_INVALID_ARGUMENT`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_outbound_take")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_outbound_take(IntPtr node, nuint max_items, nuint max_bytes, IntPtr batch_out);
+
+    /// <summary>
     /// Takes committed entries, oldest first, as a batch of entries. short lock
     ///
     /// At most `max_items` log indexes, or fewer when their data exceeds `max_bytes`; at least one when
@@ -313,7 +364,8 @@ internal static partial class Interop {
 
     /// <summary>
     /// Tells whether a server is known and online (`online` not 0): a leader hands its lead over only
-    /// to such a one. Servers never told about count as online on loopback. short lock
+    /// to such a one. Servers never told about count as online on loopback, and as offline where the
+    /// host carries the messages. short lock
     ///
     /// `peer_id`: the eight bytes of its id in memory order, not 0.
     /// </summary>
@@ -323,14 +375,26 @@ internal static partial class Interop {
 
     /// <summary>
     /// Tells whether a way to other servers exists (`ready` not 0): before the first one a node does
-    /// not campaign. Always so on loopback. short lock
+    /// not campaign. Until it is told, so it is on loopback, and not where the host carries the
+    /// messages. short lock
     /// </summary>
     [LibraryImport(NativeLib, EntryPoint = "nrg_runtime_set_routing_ready")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static partial int nrg_runtime_set_routing_ready(IntPtr runtime, uint ready);
 
     /// <summary>
-    /// The records of a batch and their number; null and 0 for null and for a batch of log records.
+    /// Tells which account the group's traffic uses. Another one than before has the node subscribe
+    /// anew, as `nrg_node_transport_reset`; the same one does nothing. A node begins in the system
+    /// account, called `$SYS`. short lock
+    ///
+    /// `name_ptr`: the account's name, UTF-8, not empty. `flags`: `NRG_ACCOUNT_SYSTEM` or 0.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_set_traffic_account")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_set_traffic_account(IntPtr node, IntPtr name_ptr, nuint name_len, uint flags);
+
+    /// <summary>
+    /// The records of a batch and their number; null and 0 for null and for a batch of another kind.
     /// wait-free
     ///
     /// They belong to the batch: nothing may be written to them, and they end with it.
@@ -340,7 +404,17 @@ internal static partial class Interop {
     internal static partial IntPtr nrg_batch_items(IntPtr batch, IntPtr count_out);
 
     /// <summary>
-    /// The records of a batch of log records; null and 0 for null and for a batch of entries.
+    /// The records of a batch of commands and their number; null and 0 for null and for a batch of
+    /// another kind. wait-free
+    ///
+    /// They belong to the batch: nothing may be written to them, and they end with it.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_batch_outbound")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial IntPtr nrg_batch_outbound(IntPtr batch, IntPtr count_out);
+
+    /// <summary>
+    /// The records of a batch of log records; null and 0 for null and for a batch of another kind.
     /// wait-free
     ///
     /// They belong to the batch: nothing may be written to them, and they end with it.
@@ -448,6 +522,17 @@ internal static partial class Interop {
     internal static partial int nrg_status_name(int code, IntPtr buf_ptr, nuint buf_len, IntPtr needed_len_out);
 
     /// <summary>
+    /// Writes the name of the account the group's traffic uses, UTF-8, not terminated, and whether it
+    /// is the system account. short lock
+    ///
+    /// `needed_len_out` receives the name's length, also when the buffer is too small
+    /// (`NRG_STATUS_BUFFER_TOO_SMALL`). On loopback it counts as the system account.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_traffic_account")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_traffic_account(IntPtr node, IntPtr is_system_out, IntPtr buf_ptr, nuint buf_len, IntPtr needed_len_out);
+
+    /// <summary>
     /// Writes the text of the calling thread's last failure; empty if there was none.
     ///
     /// A success does not clear it, and this call does not replace it. UTF-8, not terminated;
@@ -509,6 +594,20 @@ internal static partial class Interop {
     [LibraryImport(NativeLib, EntryPoint = "nrg_node_step_down")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static partial int nrg_node_step_down(IntPtr node, ref ulong preferred_ptr, nuint preferred_len);
+
+    /// <summary>
+    /// Hands over messages that the host heard on the node's subscriptions, in the order it heard
+    /// them: all or none. short lock
+    ///
+    /// The texts and payloads lie packed behind `data_ptr`; each record says where its own are. They
+    /// are copied once. A range outside `data_len`: `NRG_STATUS_INVALID_ARGUMENT`; a reply that is not
+    /// UTF-8: `NRG_STATUS_INVALID_UTF8`. Messages of a subscription that was ended meanwhile, or never
+    /// existed, are dropped. A node that has stopped: `NRG_STATUS_CLOSED`. Does not wait for a frozen
+    /// node.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_deliver_batch")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_deliver_batch(IntPtr node, ref byte data_ptr, nuint data_len, ref NrgInbound records_ptr, nuint count);
 
     /// <summary>
     /// Proposes here when this node leads, else sends the data to the leader and forgets it.
@@ -591,7 +690,18 @@ internal static partial class Interop {
     internal static partial int nrg_node_outcomes_take(IntPtr node, ref NrgProposalOutcome outcomes_ptr, nuint outcomes_cap, ref nuint count_out);
 
     /// <summary>
-    /// The records of a batch and their number; null and 0 for null and for a batch of log records.
+    /// Tells which account the group's traffic uses. Another one than before has the node subscribe
+    /// anew, as `nrg_node_transport_reset`; the same one does nothing. A node begins in the system
+    /// account, called `$SYS`. short lock
+    ///
+    /// `name_ptr`: the account's name, UTF-8, not empty. `flags`: `NRG_ACCOUNT_SYSTEM` or 0.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_set_traffic_account")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_set_traffic_account(IntPtr node, ref byte name_ptr, nuint name_len, uint flags);
+
+    /// <summary>
+    /// The records of a batch and their number; null and 0 for null and for a batch of another kind.
     /// wait-free
     ///
     /// They belong to the batch: nothing may be written to them, and they end with it.
@@ -601,7 +711,17 @@ internal static partial class Interop {
     internal static partial IntPtr nrg_batch_items(IntPtr batch, ref nuint count_out);
 
     /// <summary>
-    /// The records of a batch of log records; null and 0 for null and for a batch of entries.
+    /// The records of a batch of commands and their number; null and 0 for null and for a batch of
+    /// another kind. wait-free
+    ///
+    /// They belong to the batch: nothing may be written to them, and they end with it.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_batch_outbound")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial IntPtr nrg_batch_outbound(IntPtr batch, ref nuint count_out);
+
+    /// <summary>
+    /// The records of a batch of log records; null and 0 for null and for a batch of another kind.
     /// wait-free
     ///
     /// They belong to the batch: nothing may be written to them, and they end with it.
@@ -700,6 +820,17 @@ internal static partial class Interop {
     [LibraryImport(NativeLib, EntryPoint = "nrg_status_name")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static partial int nrg_status_name(int code, ref byte buf_ptr, nuint buf_len, ref nuint needed_len_out);
+
+    /// <summary>
+    /// Writes the name of the account the group's traffic uses, UTF-8, not terminated, and whether it
+    /// is the system account. short lock
+    ///
+    /// `needed_len_out` receives the name's length, also when the buffer is too small
+    /// (`NRG_STATUS_BUFFER_TOO_SMALL`). On loopback it counts as the system account.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_traffic_account")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_traffic_account(IntPtr node, ref uint is_system_out, ref byte buf_ptr, nuint buf_len, ref nuint needed_len_out);
 
     /// <summary>
     /// Writes the text of the calling thread's last failure; empty if there was none.
@@ -977,6 +1108,159 @@ internal partial struct NrgProposalOutcome
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public NrgProposalOutcome ToManaged() { return _unmanaged.ToManaged(); }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Free() {}
+    }
+
+}
+
+/// <summary>
+/// One command for the host's transport: a record of a batch of commands. The texts and the payload
+/// belong to the batch and live until it is freed.
+/// </summary>
+internal partial struct NrgOutbound
+{
+    /// <summary>
+    /// The subscription, with subscribe and unsubscribe; 0 otherwise.
+    /// </summary>
+    public required ulong subscription;
+    /// <summary>
+    /// The subject without wildcards, with a reset the account's name; UTF-8.
+    /// </summary>
+    public required IntPtr subject_ptr;
+    /// <summary>
+    /// Its length in bytes.
+    /// </summary>
+    public required nuint subject_len;
+    /// <summary>
+    /// Where an answer goes, UTF-8; null when nowhere.
+    /// </summary>
+    public required IntPtr reply_ptr;
+    /// <summary>
+    /// Its length in bytes.
+    /// </summary>
+    public required nuint reply_len;
+    /// <summary>
+    /// The message; null when it is empty.
+    /// </summary>
+    public required IntPtr payload_ptr;
+    /// <summary>
+    /// Its length in bytes.
+    /// </summary>
+    public required nuint payload_len;
+    /// <summary>
+    /// `NRG_OUTBOUND_*`.
+    /// </summary>
+    public required uint kind;
+    /// <summary>
+    /// With a reset `NRG_ACCOUNT_SYSTEM` or 0; 0 otherwise.
+    /// </summary>
+    public required uint flags;
+}
+
+[NativeMarshalling(typeof(MarshallerMeta))]
+internal partial struct NrgOutbound
+{
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal unsafe struct Unmanaged
+    {
+        internal ulong subscription;
+        internal IntPtr subject_ptr;
+        internal nuint subject_len;
+        internal IntPtr reply_ptr;
+        internal nuint reply_len;
+        internal IntPtr payload_ptr;
+        internal nuint payload_len;
+        internal uint kind;
+        internal uint flags;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        [Obsolete("This method is intended for use by generated code only.")]
+        [EditorBrowsable(EditorBrowsableState.Never)]
+        internal NrgOutbound ToManaged()
+        {
+            var _managed = default(NrgOutbound);
+            _managed.subscription = subscription;
+            _managed.subject_ptr = subject_ptr;
+            _managed.subject_len = subject_len;
+            _managed.reply_ptr = reply_ptr;
+            _managed.reply_len = reply_len;
+            _managed.payload_ptr = payload_ptr;
+            _managed.payload_len = payload_len;
+            _managed.kind = kind;
+            _managed.flags = flags;
+            return _managed;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [Obsolete("This method is intended for use by generated code only.")]
+    [EditorBrowsable(EditorBrowsableState.Never)]
+    internal Unmanaged ToUnmanaged()
+    {
+        var _unmanaged = new Unmanaged();
+        _unmanaged.subscription = subscription;
+        _unmanaged.subject_ptr = subject_ptr;
+        _unmanaged.subject_len = subject_len;
+        _unmanaged.reply_ptr = reply_ptr;
+        _unmanaged.reply_len = reply_len;
+        _unmanaged.payload_ptr = payload_ptr;
+        _unmanaged.payload_len = payload_len;
+        _unmanaged.kind = kind;
+        _unmanaged.flags = flags;
+        return _unmanaged;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [Obsolete("This method is intended for use by generated code only.")]
+    [EditorBrowsable(EditorBrowsableState.Never)]
+    internal Unmanaged AsUnmanaged()
+    {
+        var _unmanaged = new Unmanaged();
+        _unmanaged.subscription = subscription;
+        _unmanaged.subject_ptr = subject_ptr;
+        _unmanaged.subject_len = subject_len;
+        _unmanaged.reply_ptr = reply_ptr;
+        _unmanaged.reply_len = reply_len;
+        _unmanaged.payload_ptr = payload_ptr;
+        _unmanaged.payload_len = payload_len;
+        _unmanaged.kind = kind;
+        _unmanaged.flags = flags;
+        return _unmanaged;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override string ToString()
+    {
+        return "NrgOutbound { ... }";
+    }
+
+    [CustomMarshaller(typeof(NrgOutbound), MarshalMode.Default, typeof(Marshaller))]
+    private struct MarshallerMeta { }
+    internal ref struct Marshaller
+    {
+        private NrgOutbound _managed;
+        private Unmanaged _unmanaged;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Marshaller(NrgOutbound managed) { _managed = managed; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Marshaller(Unmanaged unmanaged) { _unmanaged = unmanaged; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void FromManaged(NrgOutbound managed) { _managed = managed; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void FromUnmanaged(Unmanaged unmanaged) { _unmanaged = unmanaged; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Unmanaged ToUnmanaged() { return _managed.ToUnmanaged(); }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public NrgOutbound ToManaged() { return _unmanaged.ToManaged(); }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Free() {}
@@ -1713,6 +1997,127 @@ internal partial struct NrgPeer
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public NrgPeer ToManaged() { return _unmanaged.ToManaged(); }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Free() {}
+    }
+
+}
+
+/// <summary>
+/// One message the host heard: a record of `nrg_node_deliver_batch`. The ranges lie in the packed
+/// data of the call.
+/// </summary>
+internal partial struct NrgInbound
+{
+    /// <summary>
+    /// The subscription it arrived on, as the subscribe command named it.
+    /// </summary>
+    public required ulong subscription;
+    /// <summary>
+    /// Where the reply's subject begins, UTF-8.
+    /// </summary>
+    public required uint reply_offset;
+    /// <summary>
+    /// Its length in bytes; 0 for no reply.
+    /// </summary>
+    public required uint reply_len;
+    /// <summary>
+    /// Where the payload begins.
+    /// </summary>
+    public required uint payload_offset;
+    /// <summary>
+    /// Its length in bytes.
+    /// </summary>
+    public required uint payload_len;
+}
+
+[NativeMarshalling(typeof(MarshallerMeta))]
+internal partial struct NrgInbound
+{
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal unsafe struct Unmanaged
+    {
+        internal ulong subscription;
+        internal uint reply_offset;
+        internal uint reply_len;
+        internal uint payload_offset;
+        internal uint payload_len;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        [Obsolete("This method is intended for use by generated code only.")]
+        [EditorBrowsable(EditorBrowsableState.Never)]
+        internal NrgInbound ToManaged()
+        {
+            var _managed = default(NrgInbound);
+            _managed.subscription = subscription;
+            _managed.reply_offset = reply_offset;
+            _managed.reply_len = reply_len;
+            _managed.payload_offset = payload_offset;
+            _managed.payload_len = payload_len;
+            return _managed;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [Obsolete("This method is intended for use by generated code only.")]
+    [EditorBrowsable(EditorBrowsableState.Never)]
+    internal Unmanaged ToUnmanaged()
+    {
+        var _unmanaged = new Unmanaged();
+        _unmanaged.subscription = subscription;
+        _unmanaged.reply_offset = reply_offset;
+        _unmanaged.reply_len = reply_len;
+        _unmanaged.payload_offset = payload_offset;
+        _unmanaged.payload_len = payload_len;
+        return _unmanaged;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [Obsolete("This method is intended for use by generated code only.")]
+    [EditorBrowsable(EditorBrowsableState.Never)]
+    internal Unmanaged AsUnmanaged()
+    {
+        var _unmanaged = new Unmanaged();
+        _unmanaged.subscription = subscription;
+        _unmanaged.reply_offset = reply_offset;
+        _unmanaged.reply_len = reply_len;
+        _unmanaged.payload_offset = payload_offset;
+        _unmanaged.payload_len = payload_len;
+        return _unmanaged;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override string ToString()
+    {
+        return "NrgInbound { ... }";
+    }
+
+    [CustomMarshaller(typeof(NrgInbound), MarshalMode.Default, typeof(Marshaller))]
+    private struct MarshallerMeta { }
+    internal ref struct Marshaller
+    {
+        private NrgInbound _managed;
+        private Unmanaged _unmanaged;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Marshaller(NrgInbound managed) { _managed = managed; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Marshaller(Unmanaged unmanaged) { _unmanaged = unmanaged; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void FromManaged(NrgInbound managed) { _managed = managed; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void FromUnmanaged(Unmanaged unmanaged) { _unmanaged = unmanaged; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public Unmanaged ToUnmanaged() { return _managed.ToUnmanaged(); }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public NrgInbound ToManaged() { return _unmanaged.ToManaged(); }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Free() {}

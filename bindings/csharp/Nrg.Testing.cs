@@ -207,6 +207,19 @@ internal static partial class Interop {
     internal static partial int nrg_test_node_open(IntPtr config, IntPtr tuning, uint flags, IntPtr node_out);
 
     /// <summary>
+    /// Puts servers into partitions right after certain messages, before the next one; replaces an
+    /// earlier rule and its count. short lock
+    ///
+    /// It acts after messages whose subject matches, with the wildcards `*` and `&gt;`; with `leader` not
+    /// 0 only after an append entry of that leader whose one entry adds a peer; with `only` not 0 only
+    /// after the one of them with that number, counted from 1. `peers_ptr` and `partitions_ptr` say
+    /// which server goes where; without any the rule only counts.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_loopback_set_rule")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_loopback_set_rule(IntPtr loopback, IntPtr subject_ptr, nuint subject_len, ulong leader, ulong only, IntPtr peers_ptr, nuint peers_len, IntPtr partitions_ptr);
+
+    /// <summary>
     /// Resumes what `nrg_test_node_freeze` stopped. short lock
     /// </summary>
     [LibraryImport(NativeLib, EntryPoint = "nrg_test_node_unfreeze")]
@@ -263,6 +276,13 @@ internal static partial class Interop {
     [LibraryImport(NativeLib, EntryPoint = "nrg_test_live_objects")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static partial int nrg_test_live_objects(IntPtr runtime, uint kind, IntPtr count_out);
+
+    /// <summary>
+    /// Writes how often the rule of `nrg_test_loopback_set_rule` has acted. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_loopback_rule_fired")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_loopback_rule_fired(IntPtr loopback, IntPtr count_out);
 
     /// <summary>
     /// Calls a method of a live node, as `nrg_test_node_call`; what needs hands around the node, such
@@ -362,6 +382,19 @@ internal static partial class Interop {
     internal static partial int nrg_test_node_open(ref NrgNodeConfig config, ref NrgTuning tuning, uint flags, IntPtr node_out);
 
     /// <summary>
+    /// Puts servers into partitions right after certain messages, before the next one; replaces an
+    /// earlier rule and its count. short lock
+    ///
+    /// It acts after messages whose subject matches, with the wildcards `*` and `&gt;`; with `leader` not
+    /// 0 only after an append entry of that leader whose one entry adds a peer; with `only` not 0 only
+    /// after the one of them with that number, counted from 1. `peers_ptr` and `partitions_ptr` say
+    /// which server goes where; without any the rule only counts.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_loopback_set_rule")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_loopback_set_rule(IntPtr loopback, ref byte subject_ptr, nuint subject_len, ulong leader, ulong only, ref ulong peers_ptr, nuint peers_len, ref uint partitions_ptr);
+
+    /// <summary>
     /// Sends a message from outside to whoever listens on its subject; `receivers_out` receives their
     /// number. short lock
     /// </summary>
@@ -386,6 +419,13 @@ internal static partial class Interop {
     [LibraryImport(NativeLib, EntryPoint = "nrg_test_live_objects")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static partial int nrg_test_live_objects(IntPtr runtime, uint kind, ref ulong count_out);
+
+    /// <summary>
+    /// Writes how often the rule of `nrg_test_loopback_set_rule` has acted. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_loopback_rule_fired")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_loopback_rule_fired(IntPtr loopback, ref ulong count_out);
 
 }
 

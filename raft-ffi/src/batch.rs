@@ -3,7 +3,7 @@
 use std::ptr;
 
 use raft_core::node::Committed;
-use raft_core::runtime::LogRecord;
+use raft_core::runtime::{LogRecord, OutboundBatch};
 
 use crate::constants::{
     NRG_ENTRY_CATCHUP, NRG_ENTRY_NORMAL, NRG_ITEM_CATCHUP, NRG_ITEM_EMPTY, NRG_ITEM_FIRST_OF_INDEX,
@@ -12,7 +12,8 @@ use crate::constants::{
 use crate::convert::{handle_free, handle_in, write_out};
 use crate::guard::guard;
 use crate::live::Counted;
-use crate::types::{NrgBatchItem, NrgLogRecord};
+use crate::transport::outbound_records;
+use crate::types::{NrgBatchItem, NrgLogRecord, NrgOutbound};
 
 /// What a take handed out. All its records and what they point to live until `nrg_batch_free`.
 pub struct NrgBatch {
@@ -26,6 +27,7 @@ pub struct NrgBatch {
 enum Records {
     Items(Vec<NrgBatchItem>),
     Logs(Vec<NrgLogRecord>),
+    Outbound(Vec<NrgOutbound>),
     #[cfg(feature = "testing")]
     Messages(Vec<crate::testing::types::NrgTestMessage>),
 }
@@ -35,6 +37,7 @@ enum Records {
 enum Kept {
     Committed(Vec<Committed>),
     Logs(Vec<LogRecord>),
+    Outbound(OutboundBatch),
     #[cfg(feature = "testing")]
     Bytes(Vec<bytes::Bytes>),
     #[cfg(feature = "testing")]
@@ -85,6 +88,15 @@ impl NrgBatch {
         }
     }
 
+    /// A batch of commands for the host's transport.
+    pub(crate) fn outbound(kept: OutboundBatch, counted: Counted) -> Self {
+        Self {
+            records: Records::Outbound(outbound_records(&kept)),
+            _kept: Kept::Outbound(kept),
+            _counted: counted,
+        }
+    }
+
     /// A batch of messages.
     #[cfg(feature = "testing")]
     pub(crate) fn messages(kept: Vec<raft_core::runtime::Message>, counted: Counted) -> Self {
@@ -109,6 +121,15 @@ impl NrgBatch {
 
     fn log_records(&self) -> &[NrgLogRecord] {
         if let Records::Logs(records) = &self.records {
+            records
+        } else {
+            &[]
+        }
+    }
+
+    /// The commands; none in a batch of another kind.
+    pub(crate) fn outbound_records(&self) -> &[NrgOutbound] {
+        if let Records::Outbound(records) = &self.records {
             records
         } else {
             &[]
@@ -198,7 +219,7 @@ fn log_record(record: &LogRecord) -> NrgLogRecord {
     }
 }
 
-/// The records of a batch and their number; null and 0 for null and for a batch of log records.
+/// The records of a batch and their number; null and 0 for null and for a batch of another kind.
 /// wait-free
 ///
 /// They belong to the batch: nothing may be written to them, and they end with it.
@@ -214,7 +235,7 @@ pub unsafe extern "C" fn nrg_batch_items(
     unsafe { records_of(batch, count_out, NrgBatch::items) }
 }
 
-/// The records of a batch of log records; null and 0 for null and for a batch of entries.
+/// The records of a batch of log records; null and 0 for null and for a batch of another kind.
 /// wait-free
 ///
 /// They belong to the batch: nothing may be written to them, and they end with it.

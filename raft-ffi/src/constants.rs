@@ -43,7 +43,8 @@ pub const NRG_LOG_FILE: u32 = 0;
 /// `nrg_node_config.log_kind`: the log is kept in memory; term, vote and peers still in files.
 pub const NRG_LOG_MEMORY: u32 = 1;
 
-/// `nrg_node_config.transport`: the host carries the messages. Not in this version.
+/// `nrg_node_config.transport`: the host carries the messages, see `nrg_node_outbound_take` and
+/// `nrg_node_deliver_batch`.
 pub const NRG_TRANSPORT_HOST: u32 = 0;
 /// `nrg_node_config.transport`: an in-process network, given in `loopback`.
 pub const NRG_TRANSPORT_LOOPBACK: u32 = 1;
@@ -172,3 +173,20 @@ pub const NRG_STRUCT_BATCH_ITEM: u32 = 8;
 pub const NRG_STRUCT_LOG_RECORD: u32 = 9;
 /// `nrg_abi_layout`: `nrg_proposal_outcome`.
 pub const NRG_STRUCT_PROPOSAL_OUTCOME: u32 = 10;
+/// `nrg_abi_layout`: `nrg_outbound`.
+pub const NRG_STRUCT_OUTBOUND: u32 = 11;
+/// `nrg_abi_layout`: `nrg_inbound`.
+pub const NRG_STRUCT_INBOUND: u32 = 12;
+
+/// `nrg_outbound.kind`: send `payload` to `subject`; the sender must not hear it back.
+pub const NRG_OUTBOUND_PUBLISH: u32 = 1;
+/// `nrg_outbound.kind`: deliver what arrives on `subject` under `subscription`.
+pub const NRG_OUTBOUND_SUBSCRIBE: u32 = 2;
+/// `nrg_outbound.kind`: deliver nothing more under `subscription`, which was on `subject`.
+pub const NRG_OUTBOUND_UNSUBSCRIBE: u32 = 3;
+/// `nrg_outbound.kind`: end every subscription of the node; what follows belongs to the account
+/// named by `subject`. The first command of every node.
+pub const NRG_OUTBOUND_RESET: u32 = 4;
+
+/// `nrg_node_set_traffic_account`, `nrg_outbound.flags` of a reset: it is the system account.
+pub const NRG_ACCOUNT_SYSTEM: u32 = 1;

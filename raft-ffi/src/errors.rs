@@ -9,7 +9,7 @@ use raft_core::node::{
 };
 #[cfg(feature = "testing")]
 use raft_core::runtime::Busy;
-use raft_core::runtime::{RuntimeError, ShutDown, StartError};
+use raft_core::runtime::{RuntimeError, ShutDown, StartError, TransportError};
 use raft_core::storage::StorageError;
 #[cfg(feature = "testing")]
 use raft_core::wire::{DecodeError, EncodeError};
@@ -21,17 +21,18 @@ use crate::status::{
     NRG_STATUS_CORRUPT, NRG_STATUS_CORRUPT_PEERS, NRG_STATUS_ENTRY_LOAD_FAILED,
     NRG_STATUS_ENTRY_STORE_FAILED, NRG_STATUS_INTERNAL, NRG_STATUS_INVALID_ARGUMENT, NRG_STATUS_IO,
     NRG_STATUS_LEADER_NOT_READY, NRG_STATUS_MEMBERSHIP_CHANGE, NRG_STATUS_NO_PEER_STATE,
-    NRG_STATUS_NO_THREAD, NRG_STATUS_NOT_LEADER, NRG_STATUS_NOT_LEADERLESS, NRG_STATUS_NOT_MANAGED,
-    NRG_STATUS_PEER_NOT_FOUND, NRG_STATUS_QUORUM_POSSIBLE, NRG_STATUS_REMOVE_LAST_NODE,
-    NRG_STATUS_RESCUE_BAD_QUORUM, NRG_STATUS_RESCUE_EMPTY_LOG, NRG_STATUS_RESCUE_LEADER_KNOWN,
-    NRG_STATUS_RESCUE_NOT_VOTING, NRG_STATUS_SHUTDOWN, NRG_STATUS_TOO_LARGE,
-    NRG_STATUS_TOO_MANY_PREFS, NRG_STATUS_TRUNCATE_BELOW_COMMIT, NRG_STATUS_WRITE_ERROR,
+    NRG_STATUS_NO_THREAD, NRG_STATUS_NO_TRANSPORT, NRG_STATUS_NOT_LEADER,
+    NRG_STATUS_NOT_LEADERLESS, NRG_STATUS_NOT_MANAGED, NRG_STATUS_PEER_NOT_FOUND,
+    NRG_STATUS_QUORUM_POSSIBLE, NRG_STATUS_REMOVE_LAST_NODE, NRG_STATUS_RESCUE_BAD_QUORUM,
+    NRG_STATUS_RESCUE_EMPTY_LOG, NRG_STATUS_RESCUE_LEADER_KNOWN, NRG_STATUS_RESCUE_NOT_VOTING,
+    NRG_STATUS_SHUTDOWN, NRG_STATUS_TOO_LARGE, NRG_STATUS_TOO_MANY_PREFS,
+    NRG_STATUS_TRUNCATE_BELOW_COMMIT, NRG_STATUS_WRITE_ERROR,
 };
 #[cfg(feature = "testing")]
 use crate::status::{
     NRG_STATUS_BAD_APPEND_ENTRY, NRG_STATUS_BUSY, NRG_STATUS_LEADER_LEN, NRG_STATUS_MALFORMED,
-    NRG_STATUS_NO_TRANSPORT, NRG_STATUS_NODE_REMOVED, NRG_STATUS_NOT_FOUND,
-    NRG_STATUS_SNAPSHOT_CORRUPT, NRG_STATUS_TOO_MANY_ENTRIES, NRG_STATUS_UNSUPPORTED,
+    NRG_STATUS_NODE_REMOVED, NRG_STATUS_NOT_FOUND, NRG_STATUS_SNAPSHOT_CORRUPT,
+    NRG_STATUS_TOO_MANY_ENTRIES, NRG_STATUS_UNSUPPORTED,
 };
 
 impl From<ProposeError> for Failure {
@@ -169,6 +170,7 @@ fn of_fatal(error: &FatalError) -> i32 {
         FatalError::Storage(error) => of_storage(error),
         FatalError::Unreadable { .. } => NRG_STATUS_ENTRY_LOAD_FAILED,
         FatalError::TruncateBelowCommit { .. } => NRG_STATUS_TRUNCATE_BELOW_COMMIT,
+        FatalError::Unsubscribed { .. } => NRG_STATUS_NO_TRANSPORT,
         _ => NRG_STATUS_INTERNAL,
     }
 }
@@ -178,6 +180,17 @@ pub(crate) fn of_failure(error: &FatalError) -> i32 {
     match error {
         FatalError::Storage(_) => NRG_STATUS_WRITE_ERROR,
         other => of_fatal(other),
+    }
+}
+
+impl From<TransportError> for Failure {
+    /// On the hot path: no text where the code says it all.
+    fn from(error: TransportError) -> Self {
+        match error {
+            TransportError::Closed => Self::code(NRG_STATUS_CLOSED),
+            TransportError::NotByHost => Self::new(NRG_STATUS_INVALID_ARGUMENT, error.to_string()),
+            _ => unknown(&error),
+        }
     }
 }
 

@@ -3,9 +3,9 @@
 use std::mem::offset_of;
 
 use crate::constants::{
-    NRG_STRUCT_BATCH_ITEM, NRG_STRUCT_LOG_RECORD, NRG_STRUCT_METRICS, NRG_STRUCT_NODE_CONFIG,
-    NRG_STRUCT_NODE_STATE, NRG_STRUCT_PEER, NRG_STRUCT_PROPOSAL_OUTCOME, NRG_STRUCT_READY,
-    NRG_STRUCT_RUNTIME_CONFIG, NRG_STRUCT_TUNING,
+    NRG_STRUCT_BATCH_ITEM, NRG_STRUCT_INBOUND, NRG_STRUCT_LOG_RECORD, NRG_STRUCT_METRICS,
+    NRG_STRUCT_NODE_CONFIG, NRG_STRUCT_NODE_STATE, NRG_STRUCT_OUTBOUND, NRG_STRUCT_PEER,
+    NRG_STRUCT_PROPOSAL_OUTCOME, NRG_STRUCT_READY, NRG_STRUCT_RUNTIME_CONFIG, NRG_STRUCT_TUNING,
 };
 use crate::convert::write_out;
 use crate::guard::{Failure, Outcome, guard};
@@ -13,8 +13,8 @@ use crate::status::{NRG_STATUS_BUFFER_TOO_SMALL, NRG_STATUS_NOT_FOUND};
 #[cfg(feature = "testing")]
 use crate::testing::types::{NRG_TEST_STRUCT_MESSAGE, NrgTestMessage};
 use crate::types::{
-    NrgBatchItem, NrgLogRecord, NrgMetrics, NrgNodeConfig, NrgNodeState, NrgPeer,
-    NrgProposalOutcome, NrgReady, NrgRuntimeConfig, NrgTuning,
+    NrgBatchItem, NrgInbound, NrgLogRecord, NrgMetrics, NrgNodeConfig, NrgNodeState, NrgOutbound,
+    NrgPeer, NrgProposalOutcome, NrgReady, NrgRuntimeConfig, NrgTuning,
 };
 
 /// Where the fields of one struct lie.
@@ -84,6 +84,11 @@ layouts! {
         text_len 8, level 4, reserved0 4;
     NRG_STRUCT_PROPOSAL_OUTCOME => NrgProposalOutcome, 24:
         tag 8, index 8, status 4, reserved0 4;
+    NRG_STRUCT_OUTBOUND => NrgOutbound, 64:
+        subscription 8, subject_ptr 8, subject_len 8, reply_ptr 8, reply_len 8, payload_ptr 8,
+        payload_len 8, kind 4, flags 4;
+    NRG_STRUCT_INBOUND => NrgInbound, 24:
+        subscription 8, reply_offset 4, reply_len 4, payload_offset 4, payload_len 4;
 }
 
 #[cfg(feature = "testing")]

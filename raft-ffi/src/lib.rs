@@ -30,6 +30,7 @@ pub mod lead;
 pub mod query;
 
 pub mod loopback;
+pub mod transport;
 
 pub mod convert;
 pub mod guard;

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use raft_core::config::NodeConfig;
-use raft_core::runtime::{NodeHandle, Runtime, Transport};
+use raft_core::runtime::{NodeHandle, Runtime, TrafficAccount, Transport};
 use raft_core::storage::LogKind;
 use raft_core::time::Instant;
 use raft_core::types::{GroupName, PeerId};
@@ -39,6 +39,13 @@ pub struct NrgNode {
     network: Option<Arc<()>>,
     live: Arc<LiveCounts>,
     _counted: Counted,
+}
+
+impl Drop for NrgNode {
+    /// Nobody can carry its messages any more.
+    fn drop(&mut self) {
+        self.core.release_transport();
+    }
 }
 
 impl NrgNode {
@@ -126,10 +133,20 @@ pub(crate) unsafe fn on_any_node(
     node: *const NrgNode,
     body: impl FnOnce(&NrgNode) -> Outcome,
 ) -> i32 {
-    guard(|| {
-        // SAFETY: the caller's promise is this function's own.
-        unsafe { handle_in(node, "node")? }.run(body)
-    })
+    // SAFETY: the caller's promise is this function's own.
+    guard(|| unsafe { in_any_node(node, body) })
+}
+
+/// As [`on_any_node`], for a body that yields something, inside the guard of its entry point.
+///
+/// # Safety
+/// As [`on_node`].
+pub(crate) unsafe fn in_any_node<T>(
+    node: *const NrgNode,
+    body: impl FnOnce(&NrgNode) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    // SAFETY: the caller's promise is this function's own.
+    unsafe { handle_in(node, "node")? }.run(body)
 }
 
 fn panicked(text: &str) -> Failure {
@@ -205,11 +222,14 @@ pub unsafe extern "C" fn nrg_node_open(
                     return Err(bad("token 0 is the runtime's own"));
                 }
                 let network = network(&given)?;
-                let transport = Transport::Loopback(network.core.clone());
+                let transport = match network {
+                    Some(network) => Transport::Loopback(network.core.clone()),
+                    None => Transport::Host(TrafficAccount::default()),
+                };
                 let core = runtime.core().start(config, transport)?;
                 Ok(NrgNode {
                     core,
-                    network: Some(Arc::clone(&network.identity)),
+                    network: network.map(|network| Arc::clone(&network.identity)),
                     live: Arc::clone(runtime.live()),
                     runtime: runtime.core().clone(),
                     _counted: Counted::of(runtime.live(), Kind::Node),
@@ -246,8 +266,9 @@ pub unsafe extern "C" fn nrg_node_delete(node: *const NrgNode) -> i32 {
     unsafe { on_any_node(node, |node| Ok(node.core.delete()?)) }
 }
 
-/// Releases the handle; accepts null. A node that still runs goes on; with the last owner of one
-/// that has stopped the memory of its log is released. short lock
+/// Releases the handle; accepts null. A node that still runs goes on, unless the host carries its
+/// messages: nobody could take them any more, so it is stopped. With the last owner of a node that
+/// has stopped the memory of its log is released. short lock
 ///
 /// # Safety
 /// `node` is null, or comes from `nrg_node_open`, was not freed, and is not used by another call
@@ -311,20 +332,22 @@ pub(crate) unsafe fn node_config(given: &NrgNodeConfig) -> Result<NodeConfig, Fa
     })
 }
 
-/// The network a configuration names.
+/// The network a configuration names; none when the host carries the messages.
 ///
 /// # Safety
 /// `given.loopback` is null or a live handle for `'a`.
-unsafe fn network<'a>(given: &NrgNodeConfig) -> Result<&'a NrgLoopback, Failure> {
+unsafe fn network<'a>(given: &NrgNodeConfig) -> Result<Option<&'a NrgLoopback>, Failure> {
     match given.transport {
         NRG_TRANSPORT_LOOPBACK if given.loopback.is_null() => Err(Failure::new(
             NRG_STATUS_NULL_ARGUMENT,
             "config.loopback is null",
         )),
         // SAFETY: the caller's promise is this function's own.
-        NRG_TRANSPORT_LOOPBACK => unsafe { handle_in(given.loopback, "config.loopback") },
-        NRG_TRANSPORT_HOST | NRG_TRANSPORT_NATS => {
-            let text = "this version carries messages over loopback only";
+        NRG_TRANSPORT_LOOPBACK => unsafe { handle_in(given.loopback, "config.loopback").map(Some) },
+        NRG_TRANSPORT_HOST if given.loopback.is_null() => Ok(None),
+        NRG_TRANSPORT_HOST => Err(bad("a node on a network is not carried by its host")),
+        NRG_TRANSPORT_NATS => {
+            let text = "this version does not speak to a NATS server by itself";
             Err(Failure::new(NRG_STATUS_UNSUPPORTED, text))
         }
         other => Err(bad(format!("transport {other} is unknown"))),

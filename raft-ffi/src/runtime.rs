@@ -162,7 +162,8 @@ pub unsafe extern "C" fn nrg_runtime_set_tuning(
 }
 
 /// Tells whether a server is known and online (`online` not 0): a leader hands its lead over only
-/// to such a one. Servers never told about count as online on loopback. short lock
+/// to such a one. Servers never told about count as online on loopback, and as offline where the
+/// host carries the messages. short lock
 ///
 /// `peer_id`: the eight bytes of its id in memory order, not 0.
 ///
@@ -185,7 +186,8 @@ pub unsafe extern "C" fn nrg_runtime_set_peer_online(
 }
 
 /// Tells whether a way to other servers exists (`ready` not 0): before the first one a node does
-/// not campaign. Always so on loopback. short lock
+/// not campaign. Until it is told, so it is on loopback, and not where the host carries the
+/// messages. short lock
 ///
 /// # Safety
 /// `runtime` is a live handle.

@@ -59,7 +59,7 @@ pub const NRG_STATUS_ALREADY_OPEN: i32 = 206;
 pub const NRG_STATUS_UNSUPPORTED: i32 = 207;
 /// Waiting has ended without the awaited state.
 pub const NRG_STATUS_TIMED_OUT: i32 = 208;
-/// Subscribing on a closed transport.
+/// The transport could not subscribe; the text says to what.
 pub const NRG_STATUS_NO_TRANSPORT: i32 = 209;
 /// The engine of this node panicked before: it is unusable, its runtime and other nodes are not.
 pub const NRG_STATUS_FAULTED: i32 = 210;

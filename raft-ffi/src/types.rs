@@ -262,3 +262,45 @@ pub struct NrgLogRecord {
     /// Always 0.
     pub reserved0: u32,
 }
+
+/// One command for the host's transport: a record of a batch of commands. The texts and the payload
+/// belong to the batch and live until it is freed.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct NrgOutbound {
+    /// The subscription, with subscribe and unsubscribe; 0 otherwise.
+    pub subscription: u64,
+    /// The subject without wildcards, with a reset the account's name; UTF-8.
+    pub subject_ptr: *const u8,
+    /// Its length in bytes.
+    pub subject_len: usize,
+    /// Where an answer goes, UTF-8; null when nowhere.
+    pub reply_ptr: *const u8,
+    /// Its length in bytes.
+    pub reply_len: usize,
+    /// The message; null when it is empty.
+    pub payload_ptr: *const u8,
+    /// Its length in bytes.
+    pub payload_len: usize,
+    /// `NRG_OUTBOUND_*`.
+    pub kind: u32,
+    /// With a reset `NRG_ACCOUNT_SYSTEM` or 0; 0 otherwise.
+    pub flags: u32,
+}
+
+/// One message the host heard: a record of `nrg_node_deliver_batch`. The ranges lie in the packed
+/// data of the call.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct NrgInbound {
+    /// The subscription it arrived on, as the subscribe command named it.
+    pub subscription: u64,
+    /// Where the reply's subject begins, UTF-8.
+    pub reply_offset: u32,
+    /// Its length in bytes; 0 for no reply.
+    pub reply_len: u32,
+    /// Where the payload begins.
+    pub payload_offset: u32,
+    /// Its length in bytes.
+    pub payload_len: u32,
+}

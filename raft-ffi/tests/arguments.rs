@@ -354,8 +354,8 @@ fn node_config_is_checked() {
         refused(&|config| config.loopback = null()).0,
         NRG_STATUS_NULL_ARGUMENT
     );
-    let host_transport = refused(&|config| config.transport = NRG_TRANSPORT_HOST);
-    assert_eq!(host_transport.0, NRG_STATUS_UNSUPPORTED);
+    let nats = refused(&|config| config.transport = NRG_TRANSPORT_NATS);
+    assert_eq!(nats.0, NRG_STATUS_UNSUPPORTED);
     assert_eq!(
         refused(&|config| config.transport = 3).0,
         NRG_STATUS_BAD_CONFIG

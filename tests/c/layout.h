@@ -133,4 +133,22 @@ FIELD(nrg_proposal_outcome, index, 8);
 FIELD(nrg_proposal_outcome, status, 16);
 FIELD(nrg_proposal_outcome, reserved0, 20);
 
+SIZE(nrg_outbound, 64);
+FIELD(nrg_outbound, subscription, 0);
+FIELD(nrg_outbound, subject_ptr, 8);
+FIELD(nrg_outbound, subject_len, 16);
+FIELD(nrg_outbound, reply_ptr, 24);
+FIELD(nrg_outbound, reply_len, 32);
+FIELD(nrg_outbound, payload_ptr, 40);
+FIELD(nrg_outbound, payload_len, 48);
+FIELD(nrg_outbound, kind, 56);
+FIELD(nrg_outbound, flags, 60);
+
+SIZE(nrg_inbound, 24);
+FIELD(nrg_inbound, subscription, 0);
+FIELD(nrg_inbound, reply_offset, 8);
+FIELD(nrg_inbound, reply_len, 12);
+FIELD(nrg_inbound, payload_offset, 16);
+FIELD(nrg_inbound, payload_len, 20);
+
 #endif

@@ -470,7 +470,7 @@ static void refuse_wrong_arguments(world *self, const char *folder) {
     bad = good;
     bad.loopback = NULL;
     EXPECT(nrg_node_open(self->runtime, &bad, &node), NRG_STATUS_NULL_ARGUMENT);
-    bad.transport = NRG_TRANSPORT_HOST;
+    bad.transport = NRG_TRANSPORT_NATS;
     EXPECT(nrg_node_open(self->runtime, &bad, &node), NRG_STATUS_UNSUPPORTED);
     REQUIRE(node == NULL);
 
@@ -514,6 +514,8 @@ static void know_the_library(void) {
         {NRG_STRUCT_PEER, sizeof(nrg_peer), 5},
         {NRG_STRUCT_BATCH_ITEM, sizeof(nrg_batch_item), 5},
         {NRG_STRUCT_LOG_RECORD, sizeof(nrg_log_record), 10},
+        {NRG_STRUCT_OUTBOUND, sizeof(nrg_outbound), 9},
+        {NRG_STRUCT_INBOUND, sizeof(nrg_inbound), 5},
     };
     for (size_t at = 0; at < sizeof structs / sizeof *structs; at++) {
         uint32_t offsets[32];

@@ -1,11 +1,14 @@
-//! Looking into the in-process network: taps that see each message, and messages from outside.
+//! Looking into the in-process network: taps that see each message, messages from outside, and a
+//! rule that acts between two messages.
 
 use bytes::Bytes;
-use raft_core::runtime::Tap;
+use raft_core::runtime::{PartitionRule, Tap};
 
 use crate::batch::{NrgBatch, records_of};
-use crate::convert::write_out;
-use crate::convert::{handle_free, handle_in, handle_or_null_out, handle_out, slice_in, text_in};
+use crate::convert::{
+    handle_free, handle_in, handle_or_null_out, handle_out, peer_in, peers_in, slice_in, text_in,
+    write_out,
+};
 use crate::guard::guard;
 use crate::live::{Counted, Kind};
 use crate::loopback::NrgLoopback;
@@ -112,6 +115,68 @@ pub unsafe extern "C" fn nrg_test_loopback_inject(
                 Bytes::copy_from_slice(slice_in(payload_ptr, payload_len, "payload_ptr")?);
             let receivers = loopback.core.inject(subject, reply, payload);
             write_out(receivers_out, receivers, "receivers_out")
+        }
+    })
+}
+
+/// Puts servers into partitions right after certain messages, before the next one; replaces an
+/// earlier rule and its count. short lock
+///
+/// It acts after messages whose subject matches, with the wildcards `*` and `>`; with `leader` not
+/// 0 only after an append entry of that leader whose one entry adds a peer; with `only` not 0 only
+/// after the one of them with that number, counted from 1. `peers_ptr` and `partitions_ptr` say
+/// which server goes where; without any the rule only counts.
+///
+/// # Safety
+/// `loopback` is a live handle; each pointer is null or valid for reads of its length,
+/// `partitions_ptr` of `peers_len` values.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nrg_test_loopback_set_rule(
+    loopback: *const NrgLoopback,
+    subject_ptr: *const u8,
+    subject_len: usize,
+    leader: u64,
+    only: u64,
+    peers_ptr: *const u64,
+    peers_len: usize,
+    partitions_ptr: *const u32,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the caller's promise is this function's own.
+        unsafe {
+            let loopback = handle_in(loopback, "loopback")?;
+            let pattern = text_in(subject_ptr, subject_len, "subject_ptr")?.to_owned();
+            let peers = peers_in(peers_ptr, peers_len, "peers_ptr")?;
+            let partitions = slice_in(partitions_ptr, peers_len, "partitions_ptr")?;
+            let addition_by = match leader {
+                0 => None,
+                leader => Some(peer_in(leader, "leader")?),
+            };
+            loopback.core.set_partition_rule(Some(PartitionRule {
+                pattern,
+                addition_by,
+                only: (only != 0).then_some(only),
+                partitions: peers.into_iter().zip(partitions.iter().copied()).collect(),
+            }));
+            Ok(())
+        }
+    })
+}
+
+/// Writes how often the rule of `nrg_test_loopback_set_rule` has acted. short lock
+///
+/// # Safety
+/// `loopback` is a live handle; `count_out` is valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nrg_test_loopback_rule_fired(
+    loopback: *const NrgLoopback,
+    count_out: *mut u64,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the caller's promise is this function's own.
+        unsafe {
+            let loopback = handle_in(loopback, "loopback")?;
+            write_out(count_out, loopback.core.partition_rule_fired(), "count_out")
         }
     })
 }

@@ -168,9 +168,22 @@ impl Host {
     }
 
     pub(crate) fn open(&mut self, id: u64, peers: &[u64]) {
+        self.open_with(id, peers, |_| ());
+    }
+
+    /// Opens a node whose messages this host carries.
+    pub(crate) fn open_hosted(&mut self, id: u64, peers: &[u64]) {
+        self.open_with(id, peers, |config| {
+            config.loopback = ptr::null();
+            config.transport = NRG_TRANSPORT_HOST;
+        });
+    }
+
+    fn open_with(&mut self, id: u64, peers: &[u64], change: impl FnOnce(&mut NrgNodeConfig)) {
         let root = self.root(id);
         let token = self.nodes.len() as u64 + 1;
-        let config = node_config(&root, self.network, token, id);
+        let mut config = node_config(&root, self.network, token, id);
+        change(&mut config);
         let known = Path::new(&root).join(GROUP).join("peers.idx").exists();
         let mut node = ptr::null_mut();
         // SAFETY: live handles, sized structs, an array of its length, a writable place.

@@ -180,6 +180,38 @@ public unsafe class LayoutTests : BoundaryTest
     }
 
     [RaftFact]
+    public void NrgOutbound_LiesInMemoryAsInTheLibrary()
+    {
+        NrgOutbound.Unmanaged it = default;
+        byte* start = (byte*)&it;
+        Expect(
+            NrgConstants.NRG_STRUCT_OUTBOUND,
+            sizeof(NrgOutbound.Unmanaged),
+            [
+                (byte*)&it.subscription - start, (byte*)&it.subject_ptr - start,
+                (byte*)&it.subject_len - start, (byte*)&it.reply_ptr - start,
+                (byte*)&it.reply_len - start, (byte*)&it.payload_ptr - start,
+                (byte*)&it.payload_len - start, (byte*)&it.kind - start,
+                (byte*)&it.flags - start,
+            ]);
+    }
+
+    [RaftFact]
+    public void NrgInbound_LiesInMemoryAsInTheLibrary()
+    {
+        NrgInbound.Unmanaged it = default;
+        byte* start = (byte*)&it;
+        Expect(
+            NrgConstants.NRG_STRUCT_INBOUND,
+            sizeof(NrgInbound.Unmanaged),
+            [
+                (byte*)&it.subscription - start, (byte*)&it.reply_offset - start,
+                (byte*)&it.reply_len - start, (byte*)&it.payload_offset - start,
+                (byte*)&it.payload_len - start,
+            ]);
+    }
+
+    [RaftFact]
     public void NrgTestMessage_LiesInMemoryAsInTheLibrary()
     {
         NrgTestMessage.Unmanaged it = default;
