@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::input::InboundVote;
 use super::output::RestsOn;
-use super::{LogLevel, Node, Role};
+use super::{Bug, LogLevel, Node, Role};
 use crate::types::{Index, PeerId, Term};
 use crate::wire::{Subject, VoteRequest, VoteResponse};
 
@@ -107,7 +107,11 @@ impl Node {
         };
         let (subject, inbox) = (self.subjects.vote.clone(), self.vote_inbox.clone());
         let payload = Bytes::copy_from_slice(&request.encode());
-        self.publish_after(RestsOn::TermVote, &subject, Some(inbox), payload);
+        if self.has_bug(Bug::CampaignsBeforeSync) {
+            self.send_rpc(&subject, Some(inbox), payload);
+        } else {
+            self.publish_after(RestsOn::TermVote, &subject, Some(inbox), payload);
+        }
         self.count_self_vote();
     }
 
@@ -116,7 +120,7 @@ impl Node {
         let Some((after, term)) = self.self_vote else {
             return;
         };
-        if after > self.durability.durable() {
+        if after > self.durability.durable() && !self.has_bug(Bug::CampaignsBeforeSync) {
             return;
         }
         self.self_vote = None;
@@ -167,7 +171,8 @@ impl Node {
             response.empty = false;
         }
         let ours = (self.last_term, self.last_index);
-        if free && (request.last_term, request.last_index) >= ours {
+        let is_far = (request.last_term, request.last_index) >= ours;
+        if free && (is_far || self.has_bug(Bug::VotesForShorterLogs)) {
             if self.fatal.is_none() && self.cast_vote(request.candidate) {
                 self.reset_election_timeout();
                 response.granted = true;
@@ -198,13 +203,15 @@ impl Node {
 
     /// Counts one answer of the round (behaviour.md 6.5).
     fn count_vote(&mut self, vote: VoteResponse) {
-        if vote.granted && vote.term == self.term {
+        let is_of_term =
+            vote.term == self.term || (vote.term < self.term && self.has_bug(Bug::CountsOldVotes));
+        if vote.granted && is_of_term {
             self.track_peer(vote.peer);
             if !self.is_countable(vote.peer) {
                 return;
             }
             let rescued = self.in_rescue() && self.last_index > Index::ZERO;
-            if vote.empty && !rescued {
+            if vote.empty && !rescued && !self.has_bug(Bug::CountsEmptyVotes) {
                 self.empty_votes.insert(vote.peer);
             } else {
                 self.votes.insert(vote.peer);

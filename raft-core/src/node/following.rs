@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::input::{InboundEntry, Origin};
 use super::output::RestsOn;
-use super::{FatalError, LogLevel, Node, Role};
+use super::{Bug, FatalError, LogLevel, Node, Role};
 use crate::storage::LoadError;
 use crate::types::{EntryType, Index, PeerId, Term};
 use crate::wire::{AppendEntry, AppendEntryResponse, Subject};
@@ -147,10 +147,14 @@ impl Node {
         if is_snapshot && ae.head.prev_index <= self.last_index {
             return;
         }
+        if self.has_bug(Bug::CommitsBeforeMatching) {
+            self.commit_up_to(ae.head.commit);
+        }
 
         // Step 11.
-        let ours = (self.last_term, self.last_index);
-        if (ae.head.prev_term, ae.head.prev_index) != ours {
+        let is_next = ae.head.prev_index == self.last_index
+            && (ae.head.prev_term == self.last_term || self.has_bug(Bug::SkipsConsistencyCheck));
+        if !is_next {
             if ae.head.prev_index <= self.last_index {
                 match self.reconcile(&ae, is_live) {
                     Consistency::Continues => {}
@@ -200,7 +204,8 @@ impl Node {
             }
             self.commit_up_to(commit);
         }
-        if is_live && self.role != Role::Closed {
+        let answers = is_live || self.has_bug(Bug::AcknowledgesCatchup);
+        if answers && self.role != Role::Closed {
             let response = AppendEntryResponse {
                 term: self.last_term,
                 index: self.last_index,
@@ -392,7 +397,7 @@ impl Node {
     /// appended after sending it. Index and term name an entry (Raft paper 5.3), so there is no
     /// conflict, and only a conflict is a reason to cut.
     fn has_already(&mut self, ae: &AppendEntry) -> Result<bool, Unloadable> {
-        if ae.head.prev_index >= self.last_index {
+        if ae.head.prev_index >= self.last_index || self.has_bug(Bug::CutsOnRepeat) {
             return Ok(false);
         }
         let term = if ae.is_heartbeat() {

@@ -1,6 +1,8 @@
 //! What must hold between inputs, each line the twin of a sentence on a field.
 
 use super::{Node, Role};
+#[cfg(any(test, feature = "sim"))]
+use crate::types::PeerId;
 use crate::types::{Index, Term};
 
 /// Checks every relation; the first that does not hold is named.
@@ -80,5 +82,51 @@ impl Node {
             return;
         }
         debug_assert_eq!(check(self), Ok(()));
+    }
+}
+
+/// Where a node stands, for those who check it from outside after each of its steps.
+#[cfg(any(test, feature = "sim"))]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The role.
+    pub role: Role,
+    /// Current term.
+    pub term: Term,
+    /// Last index.
+    pub last: Index,
+    /// Highest committed index.
+    pub commit: Index,
+    /// Highest processed index.
+    pub processed: Index,
+    /// Highest applied index.
+    pub applied: Index,
+    /// Index of the last installed snapshot.
+    pub snapshot: Index,
+    /// The members, appended changes included, sorted.
+    pub members: Vec<PeerId>,
+    /// Votes and acknowledgements that make a quorum.
+    pub quorum: u32,
+    /// Which of its own rules it breaks, if it does.
+    pub broken: Option<&'static str>,
+}
+
+#[cfg(any(test, feature = "sim"))]
+impl Node {
+    /// Where the node stands.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        Standing {
+            role: self.role,
+            term: self.term,
+            last: self.last_index,
+            commit: self.commit,
+            processed: self.processed,
+            applied: self.applied,
+            snapshot: self.snapshot_index,
+            members: self.peer_names(),
+            quorum: self.quorum,
+            broken: check(self).err(),
+        }
     }
 }

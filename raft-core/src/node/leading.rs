@@ -9,7 +9,7 @@ use super::input::{InboundResponse, Proposal};
 use super::output::SubscriptionKind;
 use super::persist::Newly;
 use super::timers::Timer;
-use super::{LogLevel, Node, ProposeError, Role};
+use super::{Bug, LogLevel, Node, ProposeError, Role};
 use crate::types::{Entry, Index, PeerId, Term};
 use crate::wire::{
     APPEND_ENTRY_HEAD_LEN, AppendEntry, AppendEntryHead, AppendEntryResponse, EncodeError,
@@ -317,7 +317,10 @@ impl Node {
         // Nobody can hold an entry this leader has not sent: such an answer is not ours. Nor is one
         // in our own name; our own copy is counted apart.
         let is_ours = index <= self.last_index && id != self.id;
-        if index <= self.commit || term != self.term || !is_member || !is_ours {
+        let is_of_term = term == self.term
+            || self.has_bug(Bug::CommitsOlderTerms)
+            || self.has_bug(Bug::AcknowledgesCatchup);
+        if index <= self.commit || !is_of_term || !is_member || !is_ours {
             return false;
         }
         self.acks.record(index, id);
@@ -332,7 +335,8 @@ impl Node {
     /// our own copy alone is no quorum for an entry of an earlier leadership (Raft paper 5.4.2).
     pub(super) fn try_commit(&mut self, index: Index) -> bool {
         let is_member = |id: &PeerId| self.peers.contains_key(id);
-        let own = is_member(&self.id) && self.durability.durable_index() >= index;
+        let is_durable = self.durability.durable_index() >= index;
+        let own = is_member(&self.id) && (is_durable || self.has_bug(Bug::CountsItselfBeforeSync));
         let others = self.acks.count(index, is_member);
         let is_of_this_term = others > 0 || index >= self.leads_from;
         if !is_of_this_term || others + usize::from(own) < self.quorum as usize {

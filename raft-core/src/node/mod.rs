@@ -20,6 +20,7 @@ mod acks;
 mod apply;
 mod awaited;
 mod backlog;
+mod bugs;
 mod catchup;
 mod election;
 mod error;
@@ -80,11 +81,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 pub use apply::{Committed, CommittedEntry};
 pub use awaited::{Fate, ProposalOutcome, ProposalTag};
 pub use backlog::{BACKLOG_BYTES_MAX, proposal_bytes};
+pub use bugs::{BUGS, Bug};
 pub use error::{
     AdjustError, CampaignError, EvictError, FatalError, MembershipError, PauseError, ProposeError,
     RescueError, SnapshotError, StepDownError,
 };
 pub use input::{Origin, Proposal};
+#[cfg(any(test, feature = "sim"))]
+pub use invariants::Standing;
 #[cfg(feature = "testing")]
 pub use mapped::CallError;
 pub use output::{LeadChange, LogLevel, NodeLog, Output, SubscriptionId, signal};
@@ -246,6 +250,9 @@ pub struct Node {
     response_inbox: Subject,
     outbox: Outbox,
     counters: Counters,
+    /// A known bug that was put back.
+    #[cfg(any(test, feature = "sim"))]
+    bug: Option<Bug>,
     #[cfg(feature = "testing")]
     testing: mapped::TestState,
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::Node;
+use super::{Bug, Node};
 use crate::storage::WriteSeq;
 use crate::types::{Index, Term};
 use crate::wire::Subject;
@@ -294,7 +294,12 @@ impl Node {
             reply,
             payload,
         };
-        if after <= self.durability.durable() && self.outbox.waiting.is_empty() {
+        let bug = match rests_on {
+            RestsOn::TermVote => Bug::VotesBeforeSync,
+            RestsOn::Log(_) => Bug::AcknowledgesBeforeSync,
+        };
+        let may_leave = after <= self.durability.durable() && self.outbox.waiting.is_empty();
+        if may_leave || self.has_bug(bug) {
             self.outbox.free.push_back(output);
         } else {
             self.outbox.waiting.push_back(Waiting {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::{FatalError, LogLevel, Node, Role, signal};
+use super::{Bug, FatalError, LogLevel, Node, Role, signal};
 use crate::storage::{GroupWrites, LogKind, StorageError, WriteSeq};
 use crate::types::{Index, PeerId, Term};
 use crate::wire::{PeerState, TermVote};
@@ -239,6 +239,10 @@ impl Node {
         }
         self.durability.cut(last);
         self.outbox.forget_above(last);
+        if self.has_bug(Bug::RevertsTermOnCut) {
+            self.term = term;
+            self.vote = None;
+        }
         self.note(
             LogLevel::Info,
             format!("cut the log to {last} of term {term}"),

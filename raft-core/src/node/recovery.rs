@@ -170,6 +170,8 @@ impl Node {
             response_inbox,
             outbox: Outbox::default(),
             counters: Counters::default(),
+            #[cfg(any(test, feature = "sim"))]
+            bug: None,
             #[cfg(feature = "testing")]
             testing: super::mapped::TestState::new(now),
         };

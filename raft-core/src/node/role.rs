@@ -1,6 +1,6 @@
 //! Roles and the primitives that change them (behaviour.md 5.6).
 
-use super::{Fate, LeadChange, LogLevel, Node, signal};
+use super::{Bug, Fate, LeadChange, LogLevel, Node, signal};
 use crate::types::{Index, PeerId, Term};
 
 /// What a node is in its group. The numbers are the server's.
@@ -123,7 +123,12 @@ impl Node {
         self.complete_leader = false;
         self.leader_since = None;
         self.transfer_pending = false;
-        self.acks.clear();
+        if !self.has_bug(Bug::CommitsOlderTerms) {
+            self.acks.clear();
+        }
+        if self.has_bug(Bug::VotesTwice) {
+            self.vote = None;
+        }
         self.update_leader(leader);
         self.switch_state(Role::Follower);
     }
