@@ -33,6 +33,7 @@ usage: ./build.sh TARGET [ARGUMENTS]
   native                build libnatsraft in both flavours, ship and testing, into artifacts/
   parity                check tests/parity.toml against sources, symbols and the last test run;
                         write docs/parity.md
+  sim [OPTIONS]         run seeds of the simulator: --seeds N --start S [--faults MIX] (sim --help)
   bench                 measure the engine (Rust) and what a C# caller sees
   --help                this text
 
@@ -277,6 +278,7 @@ target_test() {
     run_cargo build -p judge --target-dir target
     missing_tools_are_named
     test_rust
+    test_sim
     test_c
     test_dotnet
     test_sample
@@ -403,6 +405,28 @@ judge_parity() {
         tee "$results/7-parity.closing"
 }
 
+# --- sim -------------------------------------------------------------------------------------
+
+target_sim() {
+    need_cargo
+    build_sim
+    target/release/sim "$@"
+}
+
+build_sim() {
+    say "building the simulator"
+    run_cargo build --release -p raft-core --features sim --bin sim --target-dir target
+}
+
+# Short seeds, on one core; the longest campaigns are in docs/measurements.md.
+test_sim() {
+    build_sim
+    say "simulator"
+    rm -rf "$results/sim"
+    target/release/sim --seeds 1000 --jobs 1 --out "$results/sim" | tee "$results/sim.log"
+    grep 'seeds/min' "$results/sim.log" | sed 's/^/sim: /' | tee "$results/2-sim.closing"
+}
+
 # --- run, bench ------------------------------------------------------------------------------
 
 target_run() {
@@ -433,7 +457,7 @@ main() {
     local target=${1:---help}
     shift || true
     case $target in
-    run | test | check | bindings | native | parity | bench) "target_$target" "$@" ;;
+    run | test | check | bindings | native | parity | sim | bench) "target_$target" "$@" ;;
     --help | -h | help) usage ;;
     *)
         echo "build.sh: no target '$target'" >&2

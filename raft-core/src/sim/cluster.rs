@@ -1,32 +1,34 @@
-//! A cluster of one group under a seed: servers with disks that crash, a network that misbehaves,
-//! and time that jumps to the next thing that happens.
+//! The scheduler: servers of one group in one thread, and time that jumps to the next thing that
+//! happens.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::disk::{Keep, SimDisk};
+use super::disk::SimDisk;
 use super::network::{Network, NetworkOptions, Packet};
-use super::properties::{Durable, Properties, Violation, frame_at, logs_match};
+use super::properties::{Broken, Leaving, Properties, Shadow, Violation};
+use super::server::{Clock, Common, Running, Server, SyncTimes, Syncing};
+use super::transcript::{self, Transcript};
 use crate::config::Timing;
-use crate::node::{Committed, Node, NodeSetup, Output, Role, SubscriptionId};
+use crate::node::{Output, Role, Standing};
 use crate::rng::Rng;
-use crate::shard::{Delivery, Event, Shard, Slot, SlotId, SyncBatch};
-use crate::storage::{LogKind, OpenedGroup, StorageError, StoreConfig, bootstrap, open_group};
+use crate::shard::{Delivery, Event};
+use crate::storage::StorageError;
 use crate::time::Instant;
-use crate::types::{Entry, EntryType, GroupName, Index, PeerId};
-use crate::wire::{PeerState, TermVote};
+use crate::types::{GroupName, PeerId};
+use crate::wire::TermVote;
 
 /// What a world is made of. The same options make the same world, step by step.
 #[derive(Clone, Debug)]
 pub struct ClusterOptions {
     /// Everything random comes from here.
     pub seed: u64,
-    /// How many servers.
+    /// How many servers the group begins with.
     pub servers: usize,
+    /// How many more machines stand by.
+    pub spares: usize,
     /// The nodes' timers.
     pub timing: Timing,
     /// The network.
@@ -35,6 +37,12 @@ pub struct ClusterOptions {
     pub sync_min: Duration,
     /// Batches take less than this.
     pub sync_max: Duration,
+    /// By how many of a thousand the servers' clocks may be fast or slow.
+    pub clock_drift_per_mille: u64,
+    /// Whether to keep a transcript.
+    pub transcript: bool,
+    /// A known bug to put back into every node.
+    pub bug: Option<crate::node::Bug>,
 }
 
 impl Default for ClusterOptions {
@@ -42,10 +50,14 @@ impl Default for ClusterOptions {
         Self {
             seed: 0,
             servers: 3,
+            spares: 0,
             timing: Timing::reference_tests(),
             network: NetworkOptions::default(),
             sync_min: Duration::from_micros(200),
             sync_max: Duration::from_millis(3),
+            clock_drift_per_mille: 0,
+            transcript: false,
+            bug: None,
         }
     }
 }
@@ -53,89 +65,66 @@ impl Default for ClusterOptions {
 /// Simulated servers, each with one node of the group.
 #[derive(Debug)]
 pub struct Cluster {
-    options: ClusterOptions,
-    group: GroupName,
+    common: Common,
     now: Instant,
     rng: Rng,
     servers: Vec<Server>,
-    network: Network,
-    properties: Properties,
+    pub(super) network: Network,
+    pub(super) properties: Properties,
+    pub(super) transcript: Transcript,
     steps: u64,
 }
 
-#[derive(Debug)]
-struct Server {
-    id: PeerId,
-    disk: SimDisk,
-    durable: Durable,
-    running: Option<Running>,
-}
-
-#[derive(Debug)]
-struct Running {
-    shard: Shard,
-    slot: SlotId,
-    node: Arc<Slot>,
-    subscriptions: BTreeMap<String, SubscriptionId>,
-    sync: Option<Syncing>,
-    /// Normal entries as the application saw them since the start.
-    applied: Vec<Bytes>,
-}
-
-/// A batch on its way to the disk.
-#[derive(Debug)]
-struct Syncing {
-    done_at: Instant,
-    batch: SyncBatch,
-    /// What will be durable then.
-    then: Durable,
-}
-
 impl Cluster {
-    /// Bootstraps and starts all servers.
+    /// Bootstraps and starts all servers the group begins with.
     ///
     /// # Errors
-    /// [`StorageError`] of a disk that nobody asked to fail.
-    pub fn new(options: ClusterOptions) -> Result<Self, StorageError> {
+    /// [`StorageError`] of a disk that nobody asked to fail; [`Violation`] as text in it.
+    pub fn new(options: &ClusterOptions) -> Result<Self, StorageError> {
         let mut rng = Rng::new(options.seed);
         let name = |at: usize| PeerId::from_server_name(&format!("S-{}", at + 1));
-        let peers: Vec<_> = (0..options.servers).map(name).collect();
-        let network = Network::new(options.network, options.servers, rng.next_u64());
-        let mut cluster = Self {
-            group: GroupName::new("SIM").expect("one plain word is a name"),
-            now: Instant::ZERO,
-            rng,
-            servers: Vec::new(),
-            network,
-            properties: Properties::default(),
-            steps: 0,
-            options,
+        let members: Vec<_> = (0..options.servers).map(name).collect();
+        let sync = SyncTimes {
+            min: options.sync_min,
+            max: options.sync_max,
         };
-        let cluster_size = u32::try_from(peers.len()).unwrap_or(u32::MAX);
-        for id in &peers {
-            let disk = SimDisk::new();
-            let state = PeerState {
-                cluster_size,
-                peers: peers.clone(),
-                domain_ext: 0,
-            };
-            bootstrap(&disk, &cluster.dir(), &state)?;
-            let durable = Durable::default();
-            cluster.servers.push(Server {
-                id: *id,
-                disk,
-                durable,
-                running: None,
-            });
+        let drift = options.clock_drift_per_mille;
+        let mut cluster = Self {
+            common: Common {
+                group: GroupName::new("SIM").expect("one plain word is a name"),
+                timing: options.timing,
+                bug: options.bug,
+            },
+            now: Instant::ZERO,
+            network: Network::new(options.network, rng.next_u64()),
+            properties: Properties::of(members.iter().copied().collect()),
+            transcript: if options.transcript {
+                Transcript::kept()
+            } else {
+                Transcript::default()
+            },
+            servers: Vec::new(),
+            steps: 0,
+            rng,
+        };
+        for at in 0..options.servers + options.spares {
+            let rate_per_mille = 1_000 - drift + cluster.draw(2 * drift + 1);
+            let server = Server::new(name(at), Clock { rate_per_mille }, sync);
+            if at < options.servers {
+                server.bootstrap(&cluster.common, &members)?;
+            }
+            cluster.servers.push(server);
         }
-        for at in 0..peers.len() {
-            cluster.boot(at)?;
+        for at in 0..options.servers {
+            cluster.boot(at).map_err(|_| StorageError::Failed)?;
         }
         Ok(cluster)
     }
 
-    fn dir(&self) -> PathBuf {
-        Path::new("/store").join(self.group.as_str())
+    /// A number below `limit`, from the world's seed.
+    pub(super) const fn draw(&mut self, limit: u64) -> u64 {
+        let limit = if limit == 0 { 1 } else { limit };
+        self.rng.next_u64() % limit
     }
 
     /// The time of this world.
@@ -148,6 +137,18 @@ impl Cluster {
     #[must_use]
     pub const fn steps(&self) -> u64 {
         self.steps
+    }
+
+    /// How many machines there are, those that stand by included.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.servers.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.servers.is_empty()
     }
 
     /// The running server that leads the highest term, if any leads.
@@ -171,33 +172,76 @@ impl Cluster {
         self.running(server).is_some()
     }
 
-    fn running(&self, server: usize) -> Option<&Running> {
+    pub(super) fn server(&self, server: usize) -> Option<&Server> {
+        self.servers.get(server)
+    }
+
+    pub(super) fn server_mut(&mut self, server: usize) -> Option<&mut Server> {
+        self.servers.get_mut(server)
+    }
+
+    pub(super) fn running(&self, server: usize) -> Option<&Running> {
         self.servers.get(server)?.running.as_ref()
     }
 
-    /// What a server's application saw since the server started.
-    #[must_use]
-    pub fn applied(&self, server: usize) -> &[Bytes] {
-        self.running(server).map_or(&[], |running| &running.applied)
+    pub(super) fn running_mut(&mut self, server: usize) -> Option<&mut Running> {
+        self.servers.get_mut(server)?.running.as_mut()
     }
 
-    /// How many indexes are committed as far as any application knows.
+    /// What a server's application saw.
     #[must_use]
-    pub const fn committed(&self) -> usize {
-        self.properties.committed.len()
+    pub fn applied(&self, server: usize) -> &[Bytes] {
+        let upto = self.running(server).map(|running| running.host.index);
+        upto.map_or(&[], |upto| self.properties.story.items(upto))
+    }
+
+    /// How many indexes are committed.
+    #[must_use]
+    pub const fn committed(&self) -> u64 {
+        self.properties.ledger.last().0
+    }
+
+    /// How many terms had a leader.
+    #[must_use]
+    pub fn elections(&self) -> usize {
+        self.properties.leaders()
+    }
+
+    /// How many proposals clients saw applied.
+    #[must_use]
+    pub fn acknowledged(&self) -> usize {
+        self.properties.acknowledged.len()
+    }
+
+    /// Whether a server's application has applied everything up to `index`.
+    #[must_use]
+    pub fn has_applied(&self, server: usize, index: u64) -> bool {
+        self.running(server)
+            .is_some_and(|running| running.host.index.0 >= index)
     }
 
     /// Whether every server runs and has applied everything that was ever committed.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        let whole = |server: &Server| {
-            let Some(running) = &server.running else {
-                return false;
-            };
-            let applied = running.node.peek(|node| node.progress().2);
-            applied.0 == self.properties.committed.len() as u64
-        };
-        self.leader().is_some() && self.servers.iter().all(whole)
+        let committed = self.committed();
+        self.leader().is_some() && (0..self.servers.len()).all(|at| self.has_applied(at, committed))
+    }
+
+    /// The members as they were committed last.
+    #[must_use]
+    pub fn members(&self) -> BTreeSet<PeerId> {
+        self.properties
+            .ledger
+            .members()
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// A server's id.
+    #[must_use]
+    pub fn id(&self, server: usize) -> PeerId {
+        self.server(server)
+            .map_or_else(PeerId::default, |server| server.id)
     }
 
     /// The error that closed a server's node.
@@ -208,28 +252,30 @@ impl Cluster {
         node.fault().map(str::to_owned).or(fatal)
     }
 
-    /// A server's disk, to make it fail.
-    #[must_use]
-    pub fn disk(&self, server: usize) -> Option<&SimDisk> {
-        self.servers.get(server).map(|server| &server.disk)
+    /// A server's disk, to make it fail. Its node may close itself from now on.
+    pub fn disk(&mut self, server: usize) -> Option<&SimDisk> {
+        let server = self.servers.get_mut(server)?;
+        server.may_fail = true;
+        Some(&server.disk)
     }
 
-    /// Proposes to a server; false if it does not take it.
-    pub fn propose(&mut self, server: usize, data: impl Into<Bytes>) -> bool {
-        let Some(running) = self
-            .servers
-            .get_mut(server)
-            .and_then(|s| s.running.as_mut())
-        else {
-            return false;
-        };
-        let term = running.node.published().term();
-        let entry = Entry::normal(data);
-        let taken = running
-            .node
-            .command(|node| node.propose_batch(term, [entry]).is_ok());
-        running.shard.touch(running.slot);
-        matches!(taken, Ok((true, _)))
+    /// What a server has saved for good of its term and vote, as seen from outside.
+    #[must_use]
+    pub fn saved_term_vote(&self, server: usize) -> TermVote {
+        self.server(server)
+            .map_or_else(TermVote::default, |server| server.shadow.saved)
+    }
+
+    /// How a server's node stands.
+    #[must_use]
+    pub fn standing(&self, server: usize) -> Option<Standing> {
+        let running = self.running(server)?;
+        Some(running.node.peek(crate::node::Node::standing))
+    }
+
+    /// The transcript so far, once, if it was asked for.
+    pub fn take_transcript(&mut self) -> Option<String> {
+        self.transcript.take()
     }
 
     /// Servers with different numbers do not reach each other; zero is where all begin.
@@ -245,18 +291,15 @@ impl Cluster {
     /// The power of a server goes, at any point of the write it is at; its disk keeps what was
     /// synced and an arbitrary part of the rest.
     pub fn crash(&mut self, server: usize) {
-        let (stop, keep) = (self.rng.next_u64() % 8, self.rng.next_u64());
-        let Some(server) = self.servers.get_mut(server) else {
-            return;
-        };
-        let Some(running) = server.running.take() else {
-            return;
-        };
-        if let Some(Syncing { batch, .. }) = running.sync {
-            server.disk.stop_after(stop);
-            drop(batch.run(true));
+        let (stop, keep) = (self.draw(8), self.rng.next_u64());
+        let now = self.now;
+        if let Some(found) = self.servers.get_mut(server)
+            && found.running.is_some()
+        {
+            found.crash(stop, keep);
+            self.transcript
+                .line(now, || format!("S-{} loses its power", server + 1));
         }
-        server.disk.crash(Keep::Seeded(keep));
     }
 
     /// Starts a server that crashed.
@@ -267,97 +310,50 @@ impl Cluster {
         if self.is_running(server) {
             return Ok(());
         }
-        let before = self
-            .servers
-            .get(server)
-            .map(|server| server.durable.clone());
         self.boot(server)
-            .map_err(|error| self.violation(server, error.to_string()))?;
-        let (Some(before), Some(server_now)) = (before, self.servers.get(server)) else {
-            return Ok(());
-        };
-        let durable = &server_now.durable;
-        // A cut that was written and not synced may have taken effect or not; what was synced
-        // and not cut has to be there, and every cut so far was of entries that were not
-        // committed.
-        let kept = before
-            .log
-            .iter()
-            .zip(&durable.log)
-            .take_while(|(a, b)| a == b)
-            .count();
-        let committed = before.log.iter().zip(&self.properties.committed);
-        let needed = committed.take_while(|(a, b)| a == b).count();
-        if kept < needed {
-            let what = format!("of {needed} synced, committed entries {kept} are left");
-            return Err(self.violation(server, what));
-        }
-        if durable.term_vote.term < before.term_vote.term
-            || (durable.term_vote.term == before.term_vote.term
-                && before.term_vote.vote.is_some()
-                && durable.term_vote.vote != before.term_vote.vote)
-        {
-            let (had, has) = (before.term_vote, durable.term_vote);
-            return Err(self.violation(server, format!("had synced {had:?}, has {has:?}")));
-        }
-        Ok(())
+            .map_err(|broken| self.violation(server, broken))
     }
 
-    fn boot(&mut self, at: usize) -> Result<(), StorageError> {
-        let config = StoreConfig {
-            dir: self.dir(),
-            group: self.group.clone(),
-            kind: LogKind::File,
+    /// A server does nothing for `time`, while messages and timers queue up.
+    pub fn pause(&mut self, server: usize, time: Duration) {
+        let now = self.now;
+        if let Some(found) = self.servers.get_mut(server) {
+            found.paused_until = Some(now.after(time));
+            self.transcript
+                .line(now, || format!("S-{} pauses for {time:?}", server + 1));
+        }
+    }
+
+    /// Puts an empty disk into a server that does not run, with the group bootstrapped on it: the
+    /// group existed before, and its new votes will say that its log is empty.
+    pub(super) fn replace_disk(&mut self, at: usize, members: &[PeerId]) {
+        let Some(server) = self.servers.get_mut(at) else {
+            return;
         };
-        let seed = self.rng.next_u64();
+        server.disk = SimDisk::new();
+        server.shadow = Shadow::default();
+        server.torn_votes.clear();
+        server.recovering = true;
+        let made = server.bootstrap(&self.common, members);
+        debug_assert!(made.is_ok(), "a new disk takes a folder: {made:?}");
+    }
+
+    fn boot(&mut self, at: usize) -> Result<(), Broken> {
+        let start = (self.rng.next_u64(), self.now);
         let Some(server) = self.servers.get_mut(at) else {
             return Ok(());
         };
-        let opened = open_group(Arc::new(server.disk.clone()), &config)?;
-        let OpenedGroup {
-            log,
-            store,
-            term_vote,
-            peer_state,
-            snapshots,
-            last_seq,
-            ..
-        } = opened;
-        let setup = NodeSetup {
-            id: server.id,
-            group: self.group.clone(),
-            timing: self.options.timing,
-            managed: false,
-            observer: false,
-            recovering: false,
-            scale_up: false,
-            track: false,
-            seed,
-            unknown_peers_online: true,
-            log,
-            term_vote,
-            peer_state: peer_state.ok_or(StorageError::NoPeerState)?,
-            snapshots,
-            last_seq,
-        };
-        let mut node = Node::recover(setup, self.now).map_err(|_| StorageError::Failed)?;
-        node.handle_routing(true);
-        // What opening found is durable, whatever had been synced before.
-        let log = Durable::default().log_of(&node);
-        server.durable = Durable { term_vote, log };
-        self.properties.restarted(server.id, &server.durable);
-        let node = Slot::new(node, store, Path::new("/store").into());
-        let mut shard = Shard::new();
-        let slot = shard.insert(Arc::clone(&node));
-        let subscriptions = BTreeMap::new();
-        let applied = Vec::new();
-        server.running = Some(Running {
-            shard,
-            slot,
-            node,
-            subscriptions,
-            sync: None,
-            applied,
+        let before = server.shadow.saved;
+        let booted = server.boot(&self.common, &self.properties.ledger, start);
+        booted.map_err(|what| ("crash", what))?;
+        let saved = server.shadow.saved;
+        if saved != before {
+            self.properties.saved(server.id, before, saved)?;
+        }
+        self.properties.started(server.id, &server.shadow);
+        let last = server.shadow.log.last();
+        self.transcript.line(self.now, || {
+            format!("S-{} starts: {saved:?}, log up to {last}", at + 1)
         });
         Ok(())
     }
@@ -368,51 +364,50 @@ impl Cluster {
     /// The first [`Violation`] of a property.
     pub fn step(&mut self) -> Result<(), Violation> {
         self.steps += 1;
-        let waiting = self.running_mut().any(|running| running.shard.wants_turn());
-        if !waiting {
+        if !self.wants_turn() {
             self.now = self.next_moment().unwrap_or(self.now).max(self.now);
         }
+        let progress = self.properties.check_step(self.now);
+        progress.map_err(|broken| self.violation(0, broken))?;
         while let Some(packet) = self.network.arrive(self.now) {
             self.deliver(packet);
         }
         for at in 0..self.servers.len() {
-            self.finish_sync(at);
-            self.turn(at)?;
-        }
-        if self.steps.is_multiple_of(64) {
-            self.check_logs()?;
+            self.step_server(at)?;
         }
         Ok(())
     }
 
-    fn running_mut(&mut self) -> impl Iterator<Item = &mut Running> {
-        self.servers
-            .iter_mut()
-            .filter_map(|server| server.running.as_mut())
+    fn wants_turn(&mut self) -> bool {
+        let now = self.now;
+        self.servers.iter_mut().any(|server| server.wants_turn(now))
     }
 
     fn next_moment(&mut self) -> Option<Instant> {
-        let arrival = self.network.next_arrival();
-        let own = self.running_mut().flat_map(|running| {
-            let synced = running.sync.as_ref().map(|sync| sync.done_at);
-            [synced, running.shard.next_deadline()]
-        });
-        own.flatten().min().into_iter().chain(arrival).min()
+        let own = self.servers.iter_mut().filter_map(Server::next_moment);
+        own.min()
+            .into_iter()
+            .chain(self.network.next_arrival())
+            .min()
     }
 
     fn deliver(&mut self, packet: Packet) {
         let Packet {
+            from,
             to,
             subject,
             reply,
             payload,
-            ..
         } = packet;
         let Some(running) = self.servers.get_mut(to).and_then(|s| s.running.as_mut()) else {
             return;
         };
         if let Some(id) = running.subscriptions.get(subject.as_str()) {
             let (slot, subscription) = (running.slot, *id);
+            self.transcript.line(self.now, || {
+                let message = transcript::message(subject.as_str(), &payload);
+                format!("S-{} hears S-{}: {message}", to + 1, from + 1)
+            });
             running.shard.deliver(Delivery {
                 slot,
                 subscription,
@@ -422,45 +417,64 @@ impl Cluster {
         }
     }
 
-    fn finish_sync(&mut self, at: usize) {
+    fn step_server(&mut self, at: usize) -> Result<(), Violation> {
+        let now = self.now;
+        if self.servers.get(at).is_none_or(|s| s.is_paused(now)) {
+            return Ok(());
+        }
+        self.finish_sync(at)
+            .map_err(|broken| self.violation(at, broken))?;
+        if self.servers.get_mut(at).is_some_and(|s| s.wants_turn(now)) {
+            self.turn(at)?;
+        }
+        self.apply(at)
+    }
+
+    fn finish_sync(&mut self, at: usize) -> Result<(), Broken> {
         let now = self.now;
         let Some(server) = self.servers.get_mut(at) else {
-            return;
+            return Ok(());
         };
         let Some(running) = &mut server.running else {
-            return;
+            return Ok(());
         };
-        if let Some(Syncing { batch, then, .. }) = running.sync.take_if(|s| s.done_at <= now) {
-            let done = batch.run(true);
-            if done.items.iter().all(|item| item.error.is_none()) {
-                server.durable = then;
+        let Some(syncing) = running.syncing.take_if(|s| s.done_at <= now) else {
+            return Ok(());
+        };
+        let done = syncing.batch.run(true);
+        let upto = done.items.iter().map(|item| item.upto).max();
+        if done.items.iter().all(|item| item.error.is_none()) {
+            if let Some(upto) = upto {
+                server.shadow.synced(upto, &self.properties.ledger);
             }
-            running.shard.handle_synced(done);
+            if let Some(saved) = syncing.term_vote {
+                let before = std::mem::replace(&mut server.shadow.saved, saved);
+                self.properties.saved(server.id, before, saved)?;
+            }
+        } else {
+            server.torn_votes.extend(syncing.term_vote);
         }
+        running.shard.handle_synced(done);
+        Ok(())
     }
 
     fn turn(&mut self, at: usize) -> Result<(), Violation> {
         let now = self.now;
-        let took = self
-            .rng
-            .duration_between(self.options.sync_min, self.options.sync_max);
         let Some(server) = self.servers.get_mut(at) else {
             return Ok(());
         };
         let Some(running) = &mut server.running else {
             return Ok(());
         };
-        running.shard.turn(now);
+        running.shard.turn(server.clock.shows(now));
+        let moved = server.shadow.absorb(&self.properties.ledger);
         if let Some(batch) = running.shard.poll_sync() {
-            let saved = batch.items().iter().find_map(|item| item.writes.term_vote);
-            let then = Durable {
-                term_vote: saved.unwrap_or(server.durable.term_vote),
-                log: running.node.peek(|node| server.durable.log_of(node)),
-            };
-            running.sync = Some(Syncing {
+            let term_vote = batch.items().iter().find_map(|item| item.writes.term_vote);
+            let took = self.rng.duration_between(server.sync.min, server.sync.max);
+            running.syncing = Some(Syncing {
                 done_at: now.after(took),
                 batch,
-                then,
+                term_vote,
             });
         }
         let mut sends = Vec::new();
@@ -468,27 +482,36 @@ impl Cluster {
             sends.push(output);
         }
         while let Some(event) = running.shard.poll_event() {
-            // Signals and logs are for hosts; a node that closed stays to be looked at.
-            drop::<Event>(event);
+            if let Event::Log { record, .. } = event {
+                self.transcript
+                    .line(now, || format!("S-{} notes: {}", at + 1, record.text));
+            }
         }
+        let standing = running.node.peek(crate::node::Node::standing);
+        let (id, may_fail) = (server.id, server.may_fail);
         for output in sends {
-            self.transport(at, output)?;
+            self.carry(at, output)?;
         }
-        self.apply(at)?;
+        if standing.role == Role::Closed
+            && !may_fail
+            && let Some(why) = self.failure(at)
+        {
+            return Err(self.violation(at, ("no node fails by itself", why)));
+        }
         let Some(server) = self.servers.get(at) else {
             return Ok(());
         };
-        let Some(running) = &server.running else {
-            return Ok(());
-        };
+        let all = self
+            .servers
+            .iter()
+            .map(|server| (server.id, &server.shadow));
         let properties = &mut self.properties;
-        let checked = running
-            .node
-            .peek(|node| properties.check_node(server.id, node));
-        checked.map_err(|what| self.violation(at, what))
+        let checked = properties.check_turn((id, &server.shadow), standing, moved, all);
+        checked.map_err(|broken| self.violation(at, broken))
     }
 
-    fn transport(&mut self, from: usize, output: Output) -> Result<(), Violation> {
+    /// Carries out what a node wants of its transport.
+    fn carry(&mut self, from: usize, output: Output) -> Result<(), Violation> {
         let Some(server) = self.servers.get_mut(from) else {
             return Ok(());
         };
@@ -510,83 +533,31 @@ impl Cluster {
                 reply,
                 payload,
             } => {
-                let message = (
-                    subject.as_str(),
-                    reply.as_ref().map(|reply| reply.as_str()),
-                    &payload,
-                );
+                let message = Leaving {
+                    subject: subject.as_str(),
+                    reply: reply.as_ref().map(|reply| reply.as_str()),
+                    payload: &payload,
+                };
                 let checked = self
                     .properties
-                    .check_message(server.id, &server.durable, message);
-                checked.map_err(|what| self.violation(from, what))?;
-                for to in (0..self.servers.len()).filter(|to| *to != from) {
-                    let (subject, reply) = (subject.clone(), reply.clone());
+                    .check_message(server.id, &server.shadow, message);
+                checked.map_err(|broken| self.violation(from, broken))?;
+                for (to, server) in self.servers.iter().enumerate() {
+                    let listens = server.running.as_ref().is_some_and(|running| {
+                        running.subscriptions.contains_key(subject.as_str())
+                    });
+                    if to == from || !listens {
+                        continue;
+                    }
                     let packet = Packet {
                         from,
                         to,
-                        subject,
-                        reply,
+                        subject: subject.clone(),
+                        reply: reply.clone(),
                         payload: payload.clone(),
                     };
                     self.network.send(packet, self.now);
                 }
-            }
-        }
-        Ok(())
-    }
-
-    /// Plays the application of a server: applies all there is and reports it.
-    fn apply(&mut self, at: usize) -> Result<(), Violation> {
-        let now = self.now;
-        let Some(running) = self.running(at) else {
-            return Ok(());
-        };
-        let node = Arc::clone(&running.node);
-        let taken = node.command(|node| node.take_applied(usize::MAX, usize::MAX));
-        let mut last = Index::ZERO;
-        for item in taken.map_or_else(|_| Vec::new(), |(taken, _)| taken) {
-            let Committed::Entries(entry) = item else {
-                continue;
-            };
-            last = entry.index;
-            let Some(frame) = node.peek(|node| frame_at(node, last)) else {
-                return Err(self.violation(at, format!("cannot read committed entry {last}")));
-            };
-            let disks = self.servers.iter().map(|server| &server.durable);
-            let checked = self.properties.check_applied(last, &frame, disks);
-            checked.map_err(|what| self.violation(at, what))?;
-            let normal = entry
-                .entries()
-                .filter(|entry| entry.kind == EntryType::Normal);
-            let seen: Vec<_> = normal
-                .map(|entry| Bytes::copy_from_slice(entry.data))
-                .collect();
-            if let Some(running) = self.servers.get_mut(at).and_then(|s| s.running.as_mut()) {
-                running.applied.extend(seen);
-            }
-        }
-        if last > Index::ZERO
-            && let Some(running) = self.servers.get_mut(at).and_then(|s| s.running.as_mut())
-        {
-            // A node that failed meanwhile does not listen any more.
-            let _ = node.command(|node| node.processed(last, last, now));
-            running.shard.touch(running.slot);
-        }
-        Ok(())
-    }
-
-    /// Checks that all logs agree as far as they must.
-    ///
-    /// # Errors
-    /// The first [`Violation`].
-    pub fn check_logs(&self) -> Result<(), Violation> {
-        for (at, one) in self.servers.iter().enumerate() {
-            for other in self.servers.iter().skip(at + 1) {
-                let (Some(one), Some(other)) = (&one.running, &other.running) else {
-                    continue;
-                };
-                let matched = one.node.peek(|a| other.node.peek(|b| logs_match(a, b)));
-                matched.map_err(|what| self.violation(at, what))?;
             }
         }
         Ok(())
@@ -599,9 +570,8 @@ impl Cluster {
     pub fn run_for(&mut self, time: Duration) -> Result<(), Violation> {
         let until = self.now.after(time);
         loop {
-            let waiting = self.running_mut().any(|running| running.shard.wants_turn());
-            let next = self.next_moment();
-            if !waiting && next.is_none_or(|next| next > until) {
+            let waiting = self.wants_turn();
+            if !waiting && self.next_moment().is_none_or(|next| next > until) {
                 self.now = until;
                 return Ok(());
             }
@@ -628,23 +598,21 @@ impl Cluster {
         Ok(true)
     }
 
-    fn violation(&self, server: usize, what: String) -> Violation {
-        let id = self
-            .servers
-            .get(server)
-            .map_or_else(PeerId::default, |server| server.id);
+    /// Checks what clients were told against what a whole server applied.
+    ///
+    /// # Errors
+    /// The first [`Violation`].
+    pub fn check_acknowledged(&self, server: usize) -> Result<(), Violation> {
+        let checked = self.properties.acknowledged.check(self.applied(server));
+        checked.map_err(|what| self.violation(server, ("acknowledged is present", what)))
+    }
+
+    pub(super) fn violation(&self, server: usize, (property, what): Broken) -> Violation {
         Violation {
-            server: id,
+            property,
+            server: self.id(server),
             at: self.now.as_nanos(),
             what,
         }
-    }
-
-    /// What a server has saved for good of its term and vote, as seen from outside.
-    #[must_use]
-    pub fn saved_term_vote(&self, server: usize) -> TermVote {
-        self.servers
-            .get(server)
-            .map_or_else(TermVote::default, |server| server.durable.term_vote)
     }
 }

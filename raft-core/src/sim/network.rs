@@ -1,14 +1,14 @@
-//! The seeded network between the servers of a simulated cluster.
+//! The seeded network between simulated servers: late, lossy, cut in whatever shape.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::rng::Rng;
 use crate::time::Instant;
-use crate::wire::Subject;
+use crate::wire::{AppendEntry, AppendEntryResponse, Subject, VoteRequest, VoteResponse};
 
 /// How a network treats messages. Every message to one recipient is treated by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct NetworkOptions {
     pub delay_min: Duration,
     /// Times under way are drawn below this.
     pub delay_max: Duration,
+    /// How many of a thousand messages take up to a hundred times as long.
+    pub late_per_mille: u32,
     /// How many of a thousand messages get lost.
     pub lost_per_mille: u32,
     /// How many of a thousand messages arrive twice.
@@ -24,6 +26,10 @@ pub struct NetworkOptions {
     /// How many of a thousand messages may be overtaken by later ones of the same sender. The
     /// transports the engine is made for keep a sender's order; safety does not rest on it.
     pub reordered_per_mille: u32,
+    /// How many of a thousand messages arrive damaged, such that the receiver can tell. Messages
+    /// carry no checksum: damage that makes another valid message is the transport's to find, and
+    /// counts as a loss here.
+    pub corrupted_per_mille: u32,
 }
 
 impl Default for NetworkOptions {
@@ -32,9 +38,11 @@ impl Default for NetworkOptions {
         Self {
             delay_min: Duration::from_micros(300),
             delay_max: Duration::from_micros(700),
+            late_per_mille: 0,
             lost_per_mille: 0,
             doubled_per_mille: 0,
             reordered_per_mille: 0,
+            corrupted_per_mille: 0,
         }
     }
 }
@@ -66,60 +74,94 @@ pub(super) struct Network {
     /// The latest arrival so far of each sender's messages to each recipient.
     latest: BTreeMap<(usize, usize), Instant>,
     /// Servers with different numbers do not reach each other.
-    partitions: Vec<u32>,
+    partitions: BTreeMap<usize, u32>,
+    /// Cut in one direction: from, to.
+    cuts: BTreeSet<(usize, usize)>,
+    /// What each message of or to a slow server takes longer.
+    slow: BTreeMap<usize, Duration>,
 }
 
 impl Network {
-    pub(super) fn new(options: NetworkOptions, servers: usize, seed: u64) -> Self {
+    pub(super) const fn new(options: NetworkOptions, seed: u64) -> Self {
         Self {
             options,
             rng: Rng::new(seed),
             under_way: BinaryHeap::new(),
             numbers: 0,
             latest: BTreeMap::new(),
-            partitions: vec![0; servers],
+            partitions: BTreeMap::new(),
+            cuts: BTreeSet::new(),
+            slow: BTreeMap::new(),
         }
     }
 
     pub(super) fn set_partition(&mut self, server: usize, number: u32) {
-        if let Some(partition) = self.partitions.get_mut(server) {
-            *partition = number;
-        }
+        self.partitions.insert(server, number);
     }
 
-    fn reaches(&self, from: usize, to: usize) -> bool {
-        self.partitions.get(from) == self.partitions.get(to)
+    pub(super) fn cut(&mut self, from: usize, to: usize) {
+        self.cuts.insert((from, to));
     }
 
-    fn chance(&mut self, per_mille: u32) -> bool {
-        self.rng.next_u64() % 1_000 < u64::from(per_mille)
+    pub(super) fn set_slow(&mut self, server: usize, by: Duration) {
+        self.slow.insert(server, by);
+    }
+
+    /// Ends all partitions and cuts; nobody is slow any more.
+    pub(super) fn heal(&mut self) {
+        self.partitions.clear();
+        self.cuts.clear();
+        self.slow.clear();
+    }
+
+    /// Loses everything under way from `server`, as when its machine is replaced.
+    pub(super) fn forget(&mut self, server: usize) {
+        self.under_way.retain(|way| way.packet.from != server);
+    }
+
+    pub(super) fn reaches(&self, from: usize, to: usize) -> bool {
+        let number = |server| self.partitions.get(&server).copied().unwrap_or(0);
+        number(from) == number(to) && !self.cuts.contains(&(from, to))
+    }
+
+    const fn chance(&mut self, per_mille: u32) -> bool {
+        per_mille > 0 && self.rng.next_u64() % 1_000 < per_mille as u64
     }
 
     /// Takes a message for one recipient.
-    pub(super) fn send(&mut self, packet: Packet, now: Instant) {
-        let NetworkOptions {
-            lost_per_mille,
-            doubled_per_mille,
-            ..
-        } = self.options;
-        if !self.reaches(packet.from, packet.to) || self.chance(lost_per_mille) {
+    pub(super) fn send(&mut self, mut packet: Packet, now: Instant) {
+        let options = self.options;
+        if !self.reaches(packet.from, packet.to) || self.chance(options.lost_per_mille) {
             return;
         }
-        if self.chance(doubled_per_mille) {
+        if self.chance(options.corrupted_per_mille) {
+            match self.corrupt(&packet) {
+                Some(damaged) => packet.payload = damaged,
+                None => return,
+            }
+        }
+        if self.chance(options.doubled_per_mille) {
             self.dispatch(packet.clone(), now);
         }
         self.dispatch(packet, now);
     }
 
     fn dispatch(&mut self, packet: Packet, now: Instant) {
-        let NetworkOptions {
-            delay_min,
-            delay_max,
-            reordered_per_mille,
-            ..
-        } = self.options;
-        let mut at = now.after(self.rng.duration_between(delay_min, delay_max));
-        if !self.chance(reordered_per_mille) {
+        let options = self.options;
+        let mut delay = self
+            .rng
+            .duration_between(options.delay_min, options.delay_max);
+        if self.chance(options.late_per_mille) {
+            let times = 2 + u32::try_from(self.rng.next_u64() % 99).unwrap_or(0);
+            delay *= times;
+        }
+        for server in [packet.from, packet.to] {
+            if let Some(by) = self.slow.get(&server) {
+                delay += *by;
+            }
+        }
+        let mut at = now.after(delay);
+        if !self.chance(options.reordered_per_mille) {
             let latest = self.latest.entry((packet.from, packet.to)).or_default();
             at = at.max(*latest);
             *latest = at;
@@ -130,6 +172,40 @@ impl Network {
             number: self.numbers,
             packet,
         });
+    }
+
+    /// A damaged copy that is no message any more; nothing when the damage would go unnoticed.
+    fn corrupt(&mut self, packet: &Packet) -> Option<Bytes> {
+        let payload = &packet.payload;
+        // Whatever bytes a forwarded proposal has, it is one.
+        let is_forwarded = ["$NRG.P.", "$NRG.RP."];
+        if is_forwarded
+            .iter()
+            .any(|head| packet.subject.as_str().starts_with(head))
+        {
+            return None;
+        }
+        let mut bytes = payload.to_vec();
+        let at = self.draw(bytes.len().max(1));
+        match self.rng.next_u64() % 3 {
+            0 => bytes.truncate(at),
+            1 => bytes.extend(payload.iter().take(at + 1)),
+            _ => {
+                for byte in bytes.iter_mut().skip(at).take(8) {
+                    *byte ^= u8::try_from(self.rng.next_u64() % 256).unwrap_or(1);
+                }
+            }
+        }
+        let damaged = Bytes::from(bytes);
+        let is_message = AppendEntry::decode(damaged.clone()).is_ok()
+            || AppendEntryResponse::decode(&damaged).is_ok()
+            || VoteRequest::decode(&damaged).is_ok()
+            || VoteResponse::decode(&damaged).is_ok();
+        (!is_message).then_some(damaged)
+    }
+
+    fn draw(&mut self, limit: usize) -> usize {
+        usize::try_from(self.rng.next_u64() % limit as u64).unwrap_or(0)
     }
 
     pub(super) fn next_arrival(&self) -> Option<Instant> {
@@ -172,6 +248,7 @@ impl Eq for UnderWay {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::{PeerId, Term};
 
     fn packet(number: u8) -> Packet {
         let (subject, payload) = (Subject::new("s"), Bytes::copy_from_slice(&[number]));
@@ -184,10 +261,10 @@ mod tests {
         }
     }
 
-    fn arrived(network: &mut Network) -> Vec<u8> {
+    fn arrived(network: &mut Network) -> Vec<Bytes> {
         let late = Instant::from_nanos(u64::MAX);
         std::iter::from_fn(|| network.arrive(late))
-            .map(|packet| packet.payload[0])
+            .map(|packet| packet.payload)
             .collect()
     }
 
@@ -197,12 +274,12 @@ mod tests {
             delay_max: Duration::from_secs(1),
             ..Default::default()
         };
-        let mut orderly = Network::new(options, 2, 1);
+        let mut orderly = Network::new(options, 1);
         let unruly = NetworkOptions {
             reordered_per_mille: 1_000,
             ..options
         };
-        let mut unruly = Network::new(unruly, 2, 1);
+        let mut unruly = Network::new(unruly, 1);
         for number in 0..50 {
             orderly.send(packet(number), Instant::ZERO);
             unruly.send(packet(number), Instant::ZERO);
@@ -214,15 +291,24 @@ mod tests {
 
     #[test]
     fn partition_stops_what_is_sent_and_what_is_under_way() {
-        let mut network = Network::new(NetworkOptions::default(), 2, 1);
+        let mut network = Network::new(NetworkOptions::default(), 1);
         network.send(packet(1), Instant::ZERO);
         network.set_partition(1, 7);
         network.send(packet(2), Instant::ZERO);
 
         assert!(arrived(&mut network).is_empty());
-        network.set_partition(1, 0);
+        network.heal();
         network.send(packet(3), Instant::ZERO);
-        assert_eq!(arrived(&mut network), [3]);
+        assert_eq!(arrived(&mut network), [[3].as_slice()]);
+    }
+
+    #[test]
+    fn cut_stops_one_direction_only() {
+        let mut network = Network::new(NetworkOptions::default(), 1);
+        network.cut(1, 0);
+
+        assert!(network.reaches(0, 1));
+        assert!(!network.reaches(1, 0));
     }
 
     #[test]
@@ -232,12 +318,44 @@ mod tests {
             doubled_per_mille: 300,
             ..Default::default()
         };
-        let mut network = Network::new(options, 2, 9);
+        let mut network = Network::new(options, 9);
         for _ in 0..1_000 {
             network.send(packet(0), Instant::ZERO);
         }
 
         let count = arrived(&mut network).len();
         assert!((950..1_130).contains(&count), "{count} of about 1,040");
+    }
+
+    #[test]
+    fn damaged_messages_arrive_and_are_never_taken_for_others() {
+        let options = NetworkOptions {
+            corrupted_per_mille: 1_000,
+            ..Default::default()
+        };
+        let mut network = Network::new(options, 3);
+        let response = AppendEntryResponse {
+            term: Term(1),
+            index: crate::types::Index(2),
+            peer: PeerId::from_server_name("S-1"),
+            success: true,
+        };
+        for _ in 0..200 {
+            let payload = Bytes::copy_from_slice(&response.encode());
+            network.send(
+                Packet {
+                    payload,
+                    ..packet(0)
+                },
+                Instant::ZERO,
+            );
+        }
+
+        let arrived = arrived(&mut network);
+        assert!(arrived.len() > 20, "{}", arrived.len());
+        let taken = arrived
+            .iter()
+            .filter(|bytes| AppendEntryResponse::decode(bytes).is_ok());
+        assert_eq!(taken.count(), 0);
     }
 }
