@@ -537,7 +537,7 @@ fn unknown_and_read_only_names_and_bad_values_are_refused() {
     assert!(matches!(set("[]"), CallError::Json { .. }));
     assert!(matches!(call("nothing", ""), CallError::Unknown(_)));
     assert!(matches!(
-        call("install_snapshot", "[]"),
+        call("recreate_internal_subs", "[]"),
         CallError::NotYet(_)
     ));
     assert!(matches!(

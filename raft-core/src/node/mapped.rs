@@ -12,6 +12,7 @@ mod args;
 mod fields;
 mod log;
 mod queues;
+mod snapshots;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -124,19 +125,8 @@ type Outcome = Result<Value, CallError>;
 const DONE: Outcome = Ok(Value::Null);
 
 /// Methods of the server that this node does not have yet.
-const NOT_YET: [&str; 14] = [
-    "create_snapshot_checkpoint",
-    "drain_and_replay_snapshot",
-    "encode_snapshot",
-    "install_snapshot",
-    "install_snapshot_core",
-    "load_last_snapshot",
-    "load_last_snapshot_core",
+const NOT_YET: [&str; 3] = [
     "recreate_internal_subs",
-    "reset",
-    "send_snapshot",
-    "send_snapshot_to_follower",
-    "setup_last_snapshot",
     "try_fast_path_propose",
     "try_fast_path_propose_multi",
 ];
@@ -158,6 +148,7 @@ impl Node {
         let done = self
             .call_query(name, &args)
             .or_else(|| self.call_command(name, &args))
+            .or_else(|| self.call_snapshot(name, &args))
             .or_else(|| self.call_election(name, &args))
             .or_else(|| self.call_replication(name, &args));
         if let Some(done) = done {
@@ -165,6 +156,7 @@ impl Node {
         }
         let done = self
             .call_membership(name, &args)
+            .or_else(|| self.call_snapshot_core(name, &args))
             .or_else(|| self.call_log(name, &args))
             .or_else(|| self.call_queue(name, &args));
         if let Some(done) = done {
@@ -217,7 +209,7 @@ impl Node {
             "is_observer" => json!(self.observer),
             "is_closed" => json!(self.is_closed()),
             "get_write_err" => fields::error_text(self.fatal.as_ref()),
-            "need_snapshot" => json!(self.status(self.now).need_snapshot),
+            "need_snapshot" => json!(self.need_snapshot()),
             "in_rescue" => json!(self.in_rescue()),
             "membership_change_in_progress" => json!(self.membership_change.is_some()),
             "pending_self_removal" => json!(

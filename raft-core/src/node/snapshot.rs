@@ -25,7 +25,7 @@ pub(super) use install::Install;
 
 /// Names a checkpoint of one node. Never given twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct CheckpointId(u64);
+pub struct CheckpointId(pub(in crate::node) u64);
 
 /// What the application may make a snapshot of: its state at `index`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl SnapshotSource {
 /// What a node knows of its snapshots.
 #[derive(Debug)]
 pub(super) struct Snapshots {
-    reader: Arc<dyn SnapshotReader>,
+    pub(super) reader: Arc<dyn SnapshotReader>,
     /// The file that counts (server: `snapfile`).
     pub(super) adopted: Option<SnapshotName>,
     /// The checkpoint made last.

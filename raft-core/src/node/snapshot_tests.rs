@@ -781,3 +781,51 @@ fn closed_node_is_not_reset() {
     assert!(rig.node.take_writes().is_none());
     assert_eq!(log(&rig), (3, 1, 3));
 }
+
+/// TestNRGInstallSnapshotFromCheckpoint (2715), steps 8 to 10, and the others by their names.
+#[cfg(feature = "testing")]
+#[test]
+fn white_box_calls_by_name_reach_snapshots() {
+    use serde_json::json;
+    let mut rig = applied_follower(4);
+    let call = |rig: &mut Rig, name: &str, args: serde_json::Value| {
+        let now = rig.now;
+        let done = rig.node.call_mapped(name, &args.to_string(), now);
+        rig.sync();
+        done.map_err(|error| error.to_string())
+    };
+    let state = json!({"peers": ["esFhDys3"], "csz": 1});
+
+    let id = call(&mut rig, "install_snapshot", json!(["aa", false])).unwrap();
+    let freed = call(&mut rig, "install_outcome", json!([id])).unwrap();
+    assert!(freed.as_u64().unwrap() > 0);
+    rig.live(entry(N0, 1, 4, (1, 4), b""));
+    rig.node.processed(Index(4), Index(4), rig.now);
+    let made = call(&mut rig, "create_snapshot_checkpoint", json!([false])).unwrap();
+    assert_eq!(made["snapFile"], "snap.1.4");
+    let id = made["id"].clone();
+    let before = call(&mut rig, "checkpoint_load_last_snapshot", json!([id])).unwrap();
+    assert_eq!(before, json!({"index": 3, "data": "aa"}));
+    let entries = call(&mut rig, "checkpoint_append_entries", json!([id, 0])).unwrap();
+    assert_eq!(entries.as_array().unwrap().len(), 1);
+    call(
+        &mut rig,
+        "install_snapshot_core",
+        json!([1, 4, state, "bb"]),
+    )
+    .unwrap();
+    let over = call(&mut rig, "checkpoint_load_last_snapshot", json!([id]));
+    assert_eq!(over, Err("raft: snapshot was aborted".to_owned()));
+    let last = call(&mut rig, "load_last_snapshot_core", json!([])).unwrap();
+    assert_eq!(
+        (&last["lastIndex"], &last["data"]),
+        (&json!(4), &json!("bb"))
+    );
+    assert_eq!(rig.node.dump_mapped()["snapfile"], "snap.1.4");
+    rig.node.set_mapped(r#"{"snapshotting": true}"#).unwrap();
+    call(&mut rig, "setup_last_snapshot", json!([])).unwrap();
+    let file = call(&mut rig, "encode_snapshot", json!([1, 2, state, ""])).unwrap();
+    assert_eq!(file.as_str().unwrap().len(), 2 * (28 + 18));
+    let sent = call(&mut rig, "send_snapshot_to_follower", json!(["$NRG.CR.x"])).unwrap();
+    assert_eq!(sent, json!(4));
+}

@@ -20,7 +20,7 @@ use crate::types::{Index, PeerId, Term};
 use crate::wire::{AppendEntry, AppendEntryHead, EntryRef, PeerState};
 
 /// Fields that tests read and never write.
-const READ_ONLY: [&str; 42] = [
+const READ_ONLY: [&str; 40] = [
     "account",
     "acks",
     "active",
@@ -56,8 +56,6 @@ const READ_ONLY: [&str; 42] = [
     "rpsubj",
     "sd",
     "signals",
-    "snapfile",
-    "snapshotting",
     "votes",
     "vreply",
     "vsubj",
@@ -133,6 +131,8 @@ impl Node {
             .iter()
             .map(|(index, count)| (index.0.to_string(), json!(count)));
         object(json!({
+            "snapfile": self.snapfile_named(),
+            "snapshotting": self.snapshots.is_open,
             "peers": by_id(&self.peers, record),
             "removed": by_id(&self.removed, |at| moment(Some(*at))),
             "observed": by_id(&self.observed, |at| moment(Some(*at))),
@@ -218,6 +218,7 @@ impl Node {
             "scaleUp" => &mut self.scale_up,
             "track" => &mut self.track,
             "quorumPaused" => &mut self.quorum_paused,
+            "snapshotting" => &mut self.snapshots.is_open,
             _ => return None,
         };
         Some(value.as_bool().map(|value| *to = value))
@@ -230,6 +231,9 @@ impl Node {
             "vote" => id_in(value).map(|value| self.vote = value),
             "leader" => id_in(value).map(|value| self.leader = value),
             "state" => value.as_u64().and_then(role).map(|value| self.role = value),
+            "snapfile" => value
+                .as_str()
+                .and_then(|name| self.set_snapfile_named(name)),
             "csz" => small().map(|value| self.cluster_size = value),
             "qn" => small().map(|value| self.quorum = value),
             "rescue" => value.as_bool().map(|armed| self.set_rescue(armed)),
