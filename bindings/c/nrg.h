@@ -477,6 +477,9 @@ typedef struct {
   uint64_t seed;
   // How long a poll spins before it sleeps, in nanoseconds. 0: the engine's choice.
   uint64_t poll_spin_ns;
+  // Bytes a leader takes before something has to be committed; beyond them proposals are
+  // refused with `NRG_STATUS_BACKLOG`. 0: the engine's choice.
+  uint64_t backlog_bytes_max;
 } nrg_runtime_config;
 
 // One ready node: a record of `nrg_runtime_poll`.
@@ -844,6 +847,16 @@ int32_t nrg_runtime_set_peer_online(const nrg_runtime *runtime, uint64_t peer_id
 // `runtime` is a live handle.
 int32_t nrg_runtime_set_routing_ready(const nrg_runtime *runtime, uint32_t ready);
 
+// Tells whether the server may store nothing more in logs of a kind, `NRG_LOG_FILE` or
+// `NRG_LOG_MEMORY` (`exhausted` not 0). Nodes opened with `NRG_NODE_TRACK` take no entries then
+// and start no campaign; they go on giving votes. Never so before it is told. short lock
+//
+// The caller guarantees:
+// `runtime` is a live handle.
+int32_t nrg_runtime_set_resource_state(const nrg_runtime *runtime,
+                                       uint32_t log_kind,
+                                       uint32_t exhausted);
+
 // Takes at most `max_items` log records, oldest first, as a batch of log records. short lock
 //
 // The batch belongs to the caller, until `nrg_batch_free`; null when there are none.
@@ -1095,6 +1108,59 @@ int32_t nrg_node_campaign(const nrg_node *node, uint32_t flags);
 // The caller guarantees:
 // `node` is a live handle.
 int32_t nrg_node_set_observer(const nrg_node *node, uint32_t observer);
+
+// Proposes a peer as a member. short lock
+//
+// `peer_id`: the eight bytes of its id in memory order, not 0. OK means that the leader took it:
+// its commit shows in the apply queue. A node that does not lead: `NRG_STATUS_NOT_LEADER`; another
+// change under way: `NRG_STATUS_MEMBERSHIP_CHANGE`; a leader that is too new:
+// `NRG_STATUS_LEADER_NOT_READY`.
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_node_propose_add_peer(const nrg_node *node, uint64_t peer_id);
+
+// Proposes that a member leaves; a node that does not lead asks the leader and forgets it.
+// short lock
+//
+// On a leader, as `nrg_node_propose_add_peer`; besides, no such member:
+// `NRG_STATUS_PEER_NOT_FOUND`, the only one: `NRG_STATUS_REMOVE_LAST_NODE`.
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_node_propose_remove_peer(const nrg_node *node, uint64_t peer_id);
+
+// Drops members of a managed group that has lost its quorum, outside the log: every member that
+// is left has to be told. short lock
+//
+// The ids of those that were dropped go to `evicted_ptr`, which has room for `peers_len` of them,
+// their number to `count_out`. This node and strangers are passed over. Not managed:
+// `NRG_STATUS_NOT_MANAGED`; a leader is known: `NRG_STATUS_NOT_LEADERLESS`; those who stay might
+// elect one: `NRG_STATUS_QUORUM_POSSIBLE`.
+//
+// The caller guarantees:
+// `node` is a live handle; `peers_ptr` is null or valid for reads, and `evicted_ptr` for writes,
+// of `peers_len` values; they may be the same; `count_out` is valid for a write.
+int32_t nrg_node_evict_peers(const nrg_node *node,
+                             const uint64_t *peers_ptr,
+                             size_t peers_len,
+                             uint64_t *evicted_ptr,
+                             size_t *count_out);
+
+// Lowers the quorum for the rescue timeout. Unsafe: entries that only missing members hold may be
+// lost. For a group that lost too many members for good. short lock
+//
+// The quorum before and now go to `previous_out` and `current_out`. A quorum outside 1 to the
+// present one: `NRG_STATUS_RESCUE_BAD_QUORUM`; a known leader: `NRG_STATUS_RESCUE_LEADER_KNOWN`;
+// an observer or no member: `NRG_STATUS_RESCUE_NOT_VOTING`; nothing in the log:
+// `NRG_STATUS_RESCUE_EMPTY_LOG`.
+//
+// The caller guarantees:
+// `node` is a live handle; the other pointers are valid for a write.
+int32_t nrg_node_rescue_quorum(const nrg_node *node,
+                               uint32_t quorum,
+                               uint32_t *previous_out,
+                               uint32_t *current_out);
 
 // Sets the expected size of the group, at least 2. short lock
 //

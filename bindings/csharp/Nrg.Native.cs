@@ -83,6 +83,19 @@ internal static partial class Interop {
     internal static partial int nrg_runtime_set_tuning(IntPtr runtime, IntPtr tuning);
 
     /// <summary>
+    /// Drops members of a managed group that has lost its quorum, outside the log: every member that
+    /// is left has to be told. short lock
+    ///
+    /// The ids of those that were dropped go to `evicted_ptr`, which has room for `peers_len` of them,
+    /// their number to `count_out`. This node and strangers are passed over. Not managed:
+    /// `NRG_STATUS_NOT_MANAGED`; a leader is known: `NRG_STATUS_NOT_LEADERLESS`; those who stay might
+    /// elect one: `NRG_STATUS_QUORUM_POSSIBLE`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_evict_peers")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_evict_peers(IntPtr node, IntPtr peers_ptr, nuint peers_len, IntPtr evicted_ptr, IntPtr count_out);
+
+    /// <summary>
     /// Gives the leadership up, to a preferred peer if one is given and it is online and healthy.
     /// short lock
     ///
@@ -126,6 +139,19 @@ internal static partial class Interop {
     internal static partial int nrg_node_apply_pause(IntPtr node);
 
     /// <summary>
+    /// Lowers the quorum for the rescue timeout. Unsafe: entries that only missing members hold may be
+    /// lost. For a group that lost too many members for good. short lock
+    ///
+    /// The quorum before and now go to `previous_out` and `current_out`. A quorum outside 1 to the
+    /// present one: `NRG_STATUS_RESCUE_BAD_QUORUM`; a known leader: `NRG_STATUS_RESCUE_LEADER_KNOWN`;
+    /// an observer or no member: `NRG_STATUS_RESCUE_NOT_VOTING`; nothing in the log:
+    /// `NRG_STATUS_RESCUE_EMPTY_LOG`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_rescue_quorum")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_rescue_quorum(IntPtr node, uint quorum, IntPtr previous_out, IntPtr current_out);
+
+    /// <summary>
     /// Makes a blocked `nrg_runtime_poll`, or the next one, return without records. short lock
     /// </summary>
     [LibraryImport(NativeLib, EntryPoint = "nrg_runtime_wake")]
@@ -148,6 +174,18 @@ internal static partial class Interop {
     [LibraryImport(NativeLib, EntryPoint = "nrg_node_set_observer")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static partial int nrg_node_set_observer(IntPtr node, uint observer);
+
+    /// <summary>
+    /// Proposes a peer as a member. short lock
+    ///
+    /// `peer_id`: the eight bytes of its id in memory order, not 0. OK means that the leader took it:
+    /// its commit shows in the apply queue. A node that does not lead: `NRG_STATUS_NOT_LEADER`; another
+    /// change under way: `NRG_STATUS_MEMBERSHIP_CHANGE`; a leader that is too new:
+    /// `NRG_STATUS_LEADER_NOT_READY`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_propose_add_peer")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_propose_add_peer(IntPtr node, ulong peer_id);
 
     /// <summary>
     /// Proposes here when this node leads, else sends the data to the leader and forgets it.
@@ -180,6 +218,17 @@ internal static partial class Interop {
     [LibraryImport(NativeLib, EntryPoint = "nrg_node_propose_batch")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static partial int nrg_node_propose_batch(IntPtr node, ulong term, IntPtr data_ptr, nuint data_len, IntPtr lengths_ptr, IntPtr types_ptr, nuint count);
+
+    /// <summary>
+    /// Proposes that a member leaves; a node that does not lead asks the leader and forgets it.
+    /// short lock
+    ///
+    /// On a leader, as `nrg_node_propose_add_peer`; besides, no such member:
+    /// `NRG_STATUS_PEER_NOT_FOUND`, the only one: `NRG_STATUS_REMOVE_LAST_NODE`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_propose_remove_peer")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_propose_remove_peer(IntPtr node, ulong peer_id);
 
     /// <summary>
     /// Puts a server into a partition; servers reach each other when their numbers are equal. All
@@ -381,6 +430,15 @@ internal static partial class Interop {
     [LibraryImport(NativeLib, EntryPoint = "nrg_runtime_set_routing_ready")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static partial int nrg_runtime_set_routing_ready(IntPtr runtime, uint ready);
+
+    /// <summary>
+    /// Tells whether the server may store nothing more in logs of a kind, `NRG_LOG_FILE` or
+    /// `NRG_LOG_MEMORY` (`exhausted` not 0). Nodes opened with `NRG_NODE_TRACK` take no entries then
+    /// and start no campaign; they go on giving votes. Never so before it is told. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_runtime_set_resource_state")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_runtime_set_resource_state(IntPtr runtime, uint log_kind, uint exhausted);
 
     /// <summary>
     /// Tells which account the group's traffic uses. Another one than before has the node subscribe
@@ -585,6 +643,19 @@ internal static partial class Interop {
     internal static partial int nrg_runtime_set_tuning(IntPtr runtime, ref NrgTuning tuning);
 
     /// <summary>
+    /// Drops members of a managed group that has lost its quorum, outside the log: every member that
+    /// is left has to be told. short lock
+    ///
+    /// The ids of those that were dropped go to `evicted_ptr`, which has room for `peers_len` of them,
+    /// their number to `count_out`. This node and strangers are passed over. Not managed:
+    /// `NRG_STATUS_NOT_MANAGED`; a leader is known: `NRG_STATUS_NOT_LEADERLESS`; those who stay might
+    /// elect one: `NRG_STATUS_QUORUM_POSSIBLE`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_evict_peers")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_evict_peers(IntPtr node, ref ulong peers_ptr, nuint peers_len, ref ulong evicted_ptr, ref nuint count_out);
+
+    /// <summary>
     /// Gives the leadership up, to a preferred peer if one is given and it is online and healthy.
     /// short lock
     ///
@@ -608,6 +679,19 @@ internal static partial class Interop {
     [LibraryImport(NativeLib, EntryPoint = "nrg_node_deliver_batch")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static partial int nrg_node_deliver_batch(IntPtr node, ref byte data_ptr, nuint data_len, ref NrgInbound records_ptr, nuint count);
+
+    /// <summary>
+    /// Lowers the quorum for the rescue timeout. Unsafe: entries that only missing members hold may be
+    /// lost. For a group that lost too many members for good. short lock
+    ///
+    /// The quorum before and now go to `previous_out` and `current_out`. A quorum outside 1 to the
+    /// present one: `NRG_STATUS_RESCUE_BAD_QUORUM`; a known leader: `NRG_STATUS_RESCUE_LEADER_KNOWN`;
+    /// an observer or no member: `NRG_STATUS_RESCUE_NOT_VOTING`; nothing in the log:
+    /// `NRG_STATUS_RESCUE_EMPTY_LOG`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_rescue_quorum")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_rescue_quorum(IntPtr node, uint quorum, ref uint previous_out, ref uint current_out);
 
     /// <summary>
     /// Proposes here when this node leads, else sends the data to the leader and forgets it.
@@ -899,6 +983,11 @@ internal partial struct NrgRuntimeConfig
     /// How long a poll spins before it sleeps, in nanoseconds. 0: the engine's choice.
     /// </summary>
     public required ulong poll_spin_ns;
+    /// <summary>
+    /// Bytes a leader takes before something has to be committed; beyond them proposals are
+    /// refused with `NRG_STATUS_BACKLOG`. 0: the engine's choice.
+    /// </summary>
+    public required ulong backlog_bytes_max;
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
@@ -915,6 +1004,7 @@ internal partial struct NrgRuntimeConfig
         internal ulong sync_interval_ns;
         internal ulong seed;
         internal ulong poll_spin_ns;
+        internal ulong backlog_bytes_max;
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         [Obsolete("This method is intended for use by generated code only.")]
@@ -929,6 +1019,7 @@ internal partial struct NrgRuntimeConfig
             _managed.sync_interval_ns = sync_interval_ns;
             _managed.seed = seed;
             _managed.poll_spin_ns = poll_spin_ns;
+            _managed.backlog_bytes_max = backlog_bytes_max;
             return _managed;
         }
     }
@@ -946,6 +1037,7 @@ internal partial struct NrgRuntimeConfig
         _unmanaged.sync_interval_ns = sync_interval_ns;
         _unmanaged.seed = seed;
         _unmanaged.poll_spin_ns = poll_spin_ns;
+        _unmanaged.backlog_bytes_max = backlog_bytes_max;
         return _unmanaged;
     }
 
@@ -962,6 +1054,7 @@ internal partial struct NrgRuntimeConfig
         _unmanaged.sync_interval_ns = sync_interval_ns;
         _unmanaged.seed = seed;
         _unmanaged.poll_spin_ns = poll_spin_ns;
+        _unmanaged.backlog_bytes_max = backlog_bytes_max;
         return _unmanaged;
     }
 

@@ -5,8 +5,10 @@
 
 use std::{ptr, slice};
 
+use raft_core::storage::LogKind;
 use raft_core::types::PeerId;
 
+use crate::constants::{NRG_LOG_FILE, NRG_LOG_MEMORY};
 use crate::guard::{Failure, Outcome};
 use crate::status::{
     NRG_STATUS_BAD_PEER_ID, NRG_STATUS_BUFFER_TOO_SMALL, NRG_STATUS_INVALID_ARGUMENT,
@@ -287,6 +289,15 @@ pub fn peer_in(number: u64, what: &'static str) -> Result<PeerId, Failure> {
         ));
     }
     Ok(PeerId(number.to_ne_bytes()))
+}
+
+/// The kind of a log by its code, `NRG_LOG_*`.
+pub fn log_kind(code: u32) -> Option<LogKind> {
+    match code {
+        NRG_LOG_FILE => Some(LogKind::File),
+        NRG_LOG_MEMORY => Some(LogKind::Memory),
+        _ => None,
+    }
 }
 
 /// The number of a peer: the reverse of [`peer_in`].

@@ -52,9 +52,9 @@ macro_rules! layouts {
 
 layouts! {
     LAYOUTS:
-    NRG_STRUCT_RUNTIME_CONFIG => NrgRuntimeConfig, 40:
+    NRG_STRUCT_RUNTIME_CONFIG => NrgRuntimeConfig, 48:
         struct_size 4, shards 4, sync_policy 4, clock 4, sync_interval_ns 8, seed 8,
-        poll_spin_ns 8;
+        poll_spin_ns 8, backlog_bytes_max 8;
     NRG_STRUCT_TUNING => NrgTuning, 96:
         struct_size 4, reserved0 4, election_min_ns 8, election_max_ns 8, campaign_min_ns 8,
         campaign_max_ns 8, heartbeat_ns 8, lost_quorum_interval_ns 8, lost_quorum_check_ns 8,

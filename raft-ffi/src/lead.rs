@@ -1,8 +1,8 @@
-//! Leadership: its changes, campaigns, stepping down, observing, the expected size.
+//! Leadership: its changes, campaigns, stepping down, observing.
 
 use raft_core::runtime::NodeHandle;
 
-use crate::constants::{NRG_ADJUST_BOOT, NRG_CAMPAIGN_IMMEDIATELY};
+use crate::constants::NRG_CAMPAIGN_IMMEDIATELY;
 use crate::convert::{known_flags, null, peers_in, write_out};
 use crate::node::{NrgNode, on_node};
 
@@ -96,32 +96,6 @@ pub unsafe extern "C" fn nrg_node_set_observer(node: *const NrgNode, observer: u
     unsafe {
         on_node(node, |node| {
             node.call(|core| core.set_observer(observer != 0))
-        })
-    }
-}
-
-/// Sets the expected size of the group, at least 2. short lock
-///
-/// On the leader, which tells the others; else `NRG_STATUS_NOT_LEADER`. With `NRG_ADJUST_BOOT` on
-/// any node of a group that never had a leader, here only; else `NRG_STATUS_ADJUST_BOOT_CLUSTER`.
-///
-/// # Safety
-/// `node` is a live handle.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn nrg_node_adjust_cluster_size(
-    node: *const NrgNode,
-    cluster_size: u32,
-    flags: u32,
-) -> i32 {
-    // SAFETY: the caller's promise is this function's own.
-    unsafe {
-        on_node(node, |node| {
-            known_flags(flags, NRG_ADJUST_BOOT, "flags")?;
-            let adjusted = node.call(|core| match flags & NRG_ADJUST_BOOT {
-                0 => core.adjust_cluster_size(cluster_size),
-                _ => core.adjust_boot_cluster_size(cluster_size),
-            })?;
-            Ok(adjusted?)
         })
     }
 }

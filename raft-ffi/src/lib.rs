@@ -27,6 +27,7 @@ pub mod apply;
 pub mod batch;
 
 pub mod lead;
+pub mod membership;
 pub mod query;
 
 pub mod loopback;

@@ -5,17 +5,16 @@ use std::sync::Arc;
 
 use raft_core::config::NodeConfig;
 use raft_core::runtime::{NodeHandle, Runtime, TrafficAccount, Transport};
-use raft_core::storage::LogKind;
 use raft_core::time::Instant;
 use raft_core::types::{GroupName, PeerId};
 
 use crate::constants::{
-    NRG_BOOTSTRAP_ALL_PEERS_KNOWN, NRG_LOG_FILE, NRG_LOG_MEMORY, NRG_NODE_MANAGED,
-    NRG_NODE_OBSERVER, NRG_NODE_RECOVERING, NRG_NODE_SCALE_UP, NRG_NODE_TRACK, NRG_TRANSPORT_HOST,
-    NRG_TRANSPORT_LOOPBACK, NRG_TRANSPORT_NATS,
+    NRG_BOOTSTRAP_ALL_PEERS_KNOWN, NRG_NODE_MANAGED, NRG_NODE_OBSERVER, NRG_NODE_RECOVERING,
+    NRG_NODE_SCALE_UP, NRG_NODE_TRACK, NRG_TRANSPORT_HOST, NRG_TRANSPORT_LOOPBACK,
+    NRG_TRANSPORT_NATS,
 };
 use crate::convert::{
-    handle_free, handle_in, handle_out, known_flags, peer_in, peers_in, sized_in, text_in,
+    handle_free, handle_in, handle_out, known_flags, log_kind, peer_in, peers_in, sized_in, text_in,
 };
 use crate::guard::{Failure, Outcome, guard, panic_text};
 use crate::live::{Counted, Kind, LiveCounts};
@@ -317,11 +316,8 @@ pub(crate) unsafe fn node_config(given: &NrgNodeConfig) -> Result<NodeConfig, Fa
     let place = unsafe { place(given)? };
     Ok(NodeConfig {
         peer_id: peer_in(given.peer_id, "config.peer_id")?,
-        log: match given.log_kind {
-            NRG_LOG_FILE => LogKind::File,
-            NRG_LOG_MEMORY => LogKind::Memory,
-            other => return Err(bad(format!("log_kind {other} is unknown"))),
-        },
+        log: log_kind(given.log_kind)
+            .ok_or_else(|| bad(format!("log_kind {} is unknown", given.log_kind)))?,
         managed: has(NRG_NODE_MANAGED),
         observer: has(NRG_NODE_OBSERVER),
         recovering: has(NRG_NODE_RECOVERING),

@@ -12,8 +12,8 @@ use crate::constants::{
     NRG_TIMEOUT_INFINITE,
 };
 use crate::convert::{
-    handle_free, handle_in, handle_or_null_out, handle_out, null, peer_in, sized_in, sized_out,
-    values_out, write_out,
+    self, handle_free, handle_in, handle_or_null_out, handle_out, null, peer_in, sized_in,
+    sized_out, values_out, write_out,
 };
 use crate::guard::{Failure, guard};
 use crate::live::{Counted, Kind, LiveCounts};
@@ -205,6 +205,30 @@ pub unsafe extern "C" fn nrg_runtime_set_routing_ready(
     })
 }
 
+/// Tells whether the server may store nothing more in logs of a kind, `NRG_LOG_FILE` or
+/// `NRG_LOG_MEMORY` (`exhausted` not 0). Nodes opened with `NRG_NODE_TRACK` take no entries then
+/// and start no campaign; they go on giving votes. Never so before it is told. short lock
+///
+/// # Safety
+/// `runtime` is a live handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nrg_runtime_set_resource_state(
+    runtime: *const NrgRuntime,
+    log_kind: u32,
+    exhausted: u32,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the caller's promise is this function's own.
+        let runtime = unsafe { handle_in(runtime, "runtime")? };
+        let Some(kind) = convert::log_kind(log_kind) else {
+            let text = format!("log_kind {log_kind} is unknown");
+            return Err(Failure::new(NRG_STATUS_INVALID_ARGUMENT, text));
+        };
+        runtime.core.set_resources_exhausted(kind, exhausted != 0);
+        Ok(())
+    })
+}
+
 /// Takes at most `max_items` log records, oldest first, as a batch of log records. short lock
 ///
 /// The batch belongs to the caller, until `nrg_batch_free`; null when there are none.
@@ -319,6 +343,9 @@ fn runtime_config(given: &NrgRuntimeConfig) -> Result<RuntimeConfig, Failure> {
     }
     if given.poll_spin_ns != 0 {
         config = config.poll_spin(Duration::from_nanos(given.poll_spin_ns));
+    }
+    if given.backlog_bytes_max != 0 {
+        config = config.backlog_bytes_max(given.backlog_bytes_max);
     }
     Ok(config.build()?)
 }

@@ -24,6 +24,9 @@ pub struct NrgRuntimeConfig {
     pub seed: u64,
     /// How long a poll spins before it sleeps, in nanoseconds. 0: the engine's choice.
     pub poll_spin_ns: u64,
+    /// Bytes a leader takes before something has to be committed; beyond them proposals are
+    /// refused with `NRG_STATUS_BACKLOG`. 0: the engine's choice.
+    pub backlog_bytes_max: u64,
 }
 
 /// The timers and intervals of a runtime, in nanoseconds. 0: the production value.

@@ -20,6 +20,7 @@ use natsraft::layout::nrg_abi_layout;
 use natsraft::lead::*;
 use natsraft::library::*;
 use natsraft::loopback::*;
+use natsraft::membership::*;
 use natsraft::node::*;
 use natsraft::propose::*;
 use natsraft::query::*;
@@ -167,6 +168,36 @@ fn null_handles_and_null_places_are_answered_with_a_status() {
                 "node_adjust_cluster_size",
                 nrg_node_adjust_cluster_size(null(), 3, 0),
             ),
+            ("node_propose_add_peer", {
+                nrg_node_propose_add_peer(null(), 1)
+            }),
+            ("node_propose_remove_peer", {
+                nrg_node_propose_remove_peer(null(), 1)
+            }),
+            ("node_evict_peers", {
+                nrg_node_evict_peers(null(), null(), 0, eight, len)
+            }),
+            ("node_evict_peers array", {
+                nrg_node_evict_peers(node, null(), 1, eight, len)
+            }),
+            ("node_evict_peers out", {
+                nrg_node_evict_peers(node, eight, 1, null_mut(), len)
+            }),
+            ("node_evict_peers count", {
+                nrg_node_evict_peers(node, eight, 1, eight, null_mut())
+            }),
+            ("node_rescue_quorum", {
+                nrg_node_rescue_quorum(null(), 1, one, one)
+            }),
+            ("node_rescue_quorum previous", {
+                nrg_node_rescue_quorum(node, 1, null_mut(), one)
+            }),
+            ("node_rescue_quorum current", {
+                nrg_node_rescue_quorum(node, 1, one, null_mut())
+            }),
+            ("runtime_set_resource_state", {
+                nrg_runtime_set_resource_state(null(), NRG_LOG_FILE, 1)
+            }),
             ("node_apply_take", nrg_node_apply_take(null(), 1, 1, batch)),
             (
                 "node_apply_take out",
@@ -250,7 +281,7 @@ fn shorter_struct_than_the_first_released_is_refused_and_a_longer_one_taken() {
     let host = Host::lone_leader();
     let mut runtime = null_mut();
     let mut config: NrgRuntimeConfig = zeroed();
-    config.struct_size -= 1;
+    config.struct_size = 39;
     let status = unsafe { nrg_runtime_open(&config, &mut runtime) };
     assert_eq!(status, NRG_STATUS_STRUCT_TOO_SMALL);
     assert_eq!(last_error(), "config: struct_size 39 is below 40");
@@ -505,6 +536,15 @@ fn unknown_flags_and_peers_are_refused() {
         assert_eq!(
             nrg_node_last_heard(node, 0, &mut heard),
             NRG_STATUS_BAD_PEER_ID
+        );
+        assert_eq!(nrg_node_propose_add_peer(node, 0), NRG_STATUS_BAD_PEER_ID);
+        assert_eq!(
+            nrg_node_propose_remove_peer(node, 0),
+            NRG_STATUS_BAD_PEER_ID
+        );
+        assert_eq!(
+            nrg_runtime_set_resource_state(host.runtime, 9, 1),
+            NRG_STATUS_INVALID_ARGUMENT
         );
         assert_eq!(heard, 5);
         assert_eq!(

@@ -21,6 +21,7 @@ use natsraft::batch::*;
 use natsraft::constants::*;
 use natsraft::lead::*;
 use natsraft::loopback::*;
+use natsraft::membership::*;
 use natsraft::node::*;
 use natsraft::propose::*;
 use natsraft::query::*;
@@ -151,6 +152,14 @@ fn calls(host: &Host, node: *const NrgNode) -> Vec<(&'static str, i32)> {
                 "adjust_cluster_size",
                 nrg_node_adjust_cluster_size(node, 3, 0),
             ),
+            ("propose_add_peer", nrg_node_propose_add_peer(node, 1)),
+            ("propose_remove_peer", nrg_node_propose_remove_peer(node, 1)),
+            ("evict_peers", {
+                nrg_node_evict_peers(node, null(), 0, null_mut(), &mut count)
+            }),
+            ("rescue_quorum", {
+                nrg_node_rescue_quorum(node, 1, &mut flag, &mut other)
+            }),
             ("peers", nrg_node_peers(node, null_mut(), 0, &mut count)),
             ("last_heard", nrg_node_last_heard(node, 1, &mut one)),
             ("check_health", nrg_node_check_health(node, &mut flag)),

@@ -20,6 +20,7 @@ use natsraft::batch::*;
 use natsraft::constants::*;
 use natsraft::lead::*;
 use natsraft::loopback::*;
+use natsraft::membership::*;
 use natsraft::node::*;
 use natsraft::propose::*;
 use natsraft::query::*;
@@ -393,6 +394,55 @@ fn sizes_are_adjusted_where_the_group_allows_it() {
         ok(nrg_node_adjust_cluster_size(first, 3, 0));
     }
     assert_eq!(host.nodes[0].state().cluster_size, 3);
+}
+
+#[test]
+fn members_come_and_go_by_proposal_and_each_refusal_has_its_status() {
+    let mut host = Host::lone_leader();
+    let node = host.nodes[0].node;
+    let (stranger, ours) = (peer("BBBBBBBB"), host.nodes[0].id);
+    unsafe {
+        assert_eq!(
+            nrg_node_propose_remove_peer(node, stranger),
+            NRG_STATUS_PEER_NOT_FOUND
+        );
+        assert_eq!(
+            nrg_node_propose_remove_peer(node, ours),
+            NRG_STATUS_REMOVE_LAST_NODE
+        );
+        ok(nrg_node_propose_add_peer(node, stranger));
+    }
+    host.pump_until("two members", |nodes| nodes[0].state().cluster_size == 2);
+    let state = host.nodes[0].state();
+    assert_eq!(
+        state.flags & NRG_NODE_MEMBERSHIP_CHANGE,
+        0,
+        "committed alone"
+    );
+
+    unsafe { ok(nrg_node_propose_remove_peer(node, stranger)) };
+
+    host.pump_until("one member", |nodes| nodes[0].state().cluster_size == 1);
+}
+
+#[test]
+fn eviction_and_rescue_answer_why_they_are_refused() {
+    let host = Host::lone_leader();
+    let node = host.nodes[0].node;
+    let (mut ids, mut count, mut before, mut now) = ([peer("BBBBBBBB")], 9, 8, 7);
+    unsafe {
+        let status = nrg_node_evict_peers(node, ids.as_ptr(), 1, ids.as_mut_ptr(), &mut count);
+        assert_eq!(status, NRG_STATUS_NOT_MANAGED);
+        assert_eq!(
+            nrg_node_rescue_quorum(node, 1, &mut before, &mut now),
+            NRG_STATUS_RESCUE_LEADER_KNOWN
+        );
+        assert_eq!(
+            nrg_node_rescue_quorum(node, 2, &mut before, &mut now),
+            NRG_STATUS_RESCUE_BAD_QUORUM
+        );
+    }
+    assert_eq!((count, before, now), (9, 8, 7), "written on success only");
 }
 
 #[test]

@@ -15,7 +15,7 @@
 #define SIZE(type, size) static_assert(sizeof(type) == (size), #type " has its size")
 #define FIELD(type, field, at) static_assert(offsetof(type, field) == (at), #type "." #field)
 
-SIZE(nrg_runtime_config, 40);
+SIZE(nrg_runtime_config, 48);
 FIELD(nrg_runtime_config, struct_size, 0);
 FIELD(nrg_runtime_config, shards, 4);
 FIELD(nrg_runtime_config, sync_policy, 8);
@@ -23,6 +23,7 @@ FIELD(nrg_runtime_config, clock, 12);
 FIELD(nrg_runtime_config, sync_interval_ns, 16);
 FIELD(nrg_runtime_config, seed, 24);
 FIELD(nrg_runtime_config, poll_spin_ns, 32);
+FIELD(nrg_runtime_config, backlog_bytes_max, 40);
 
 SIZE(nrg_tuning, 96);
 FIELD(nrg_tuning, struct_size, 0);

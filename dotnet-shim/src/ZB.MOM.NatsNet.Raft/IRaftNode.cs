@@ -82,30 +82,38 @@ public interface IRaftNode : IAsyncDisposable
 
     /// <summary>Proposes to add a peer.</summary>
     /// <param name="peer">The peer's id.</param>
-    /// <exception cref="RaftException">Not leader, or a change is in progress.</exception>
+    /// <exception cref="RaftException">
+    /// Not leader, a change is in progress, or the leader is too new (<see
+    /// cref="RaftStatus.LeaderNotReady"/>): it has not committed anything yet.
+    /// </exception>
     void ProposeAddPeer(string peer);
 
     /// <summary>Proposes to remove a peer, or asks the leader to.</summary>
     /// <param name="peer">The peer's id.</param>
     /// <exception cref="RaftException">
-    /// Unknown peer, last peer, or a change is in progress.
+    /// On the leader: unknown peer, last peer, a change is in progress, or it is too new.
     /// </exception>
     void ProposeRemovePeer(string peer);
 
     /// <summary>
-    /// Drops peers of a managed group that cannot reach a quorum, outside the log.
+    /// Drops peers of a managed group that cannot reach a quorum, outside the log: every member
+    /// that is left has to be told. This node and strangers are passed over.
     /// </summary>
     /// <param name="peers">The peers' ids.</param>
+    /// <returns>Those that were dropped.</returns>
     /// <exception cref="RaftException">
     /// Not managed, a leader is known, or a quorum is possible.
     /// </exception>
-    void EvictPeers(IReadOnlyList<string> peers);
+    IReadOnlyList<string> EvictPeers(IReadOnlyList<string> peers);
 
     /// <summary>
     /// Lowers the quorum for a while. Unsafe: for a group that has lost most members.
     /// </summary>
     /// <param name="quorum">The quorum to hold, at least 1 and at most the present one.</param>
     /// <returns>The quorum before and now.</returns>
+    /// <exception cref="RaftException">
+    /// A quorum out of its range, a known leader, no voting member, or an empty log.
+    /// </exception>
     (int Previous, int Current) RescueQuorum(int quorum);
 
     /// <summary>Whether a lowered quorum is in force.</summary>

@@ -144,19 +144,36 @@ public sealed partial class Raft : IRaftNode, IDisposable
     // Membership.
 
     /// <inheritdoc/>
-    public void ProposeAddPeer(string peer) => throw ThrowHelper.NotYet(nameof(ProposeAddPeer));
+    public void ProposeAddPeer(string peer)
+        => Check(
+            NativeMethods.NodeProposeAddPeer(Handle, PeerIds.Parse(peer, nameof(peer))),
+            nameof(ProposeAddPeer));
 
     /// <inheritdoc/>
     public void ProposeRemovePeer(string peer)
-        => throw ThrowHelper.NotYet(nameof(ProposeRemovePeer));
+        => Check(
+            NativeMethods.NodeProposeRemovePeer(Handle, PeerIds.Parse(peer, nameof(peer))),
+            nameof(ProposeRemovePeer));
 
     /// <inheritdoc/>
-    public void EvictPeers(IReadOnlyList<string> peers)
-        => throw ThrowHelper.NotYet(nameof(EvictPeers));
+    public IReadOnlyList<string> EvictPeers(IReadOnlyList<string> peers)
+    {
+        ArgumentNullException.ThrowIfNull(peers);
+        ulong[] ids = [.. peers.Select(static peer => PeerIds.Parse(peer, nameof(peers)))];
+        Check(NativeMethods.NodeEvictPeers(Handle, ids, out int evicted), nameof(EvictPeers));
+        return Array.ConvertAll(ids[..evicted], PeerIds.Text);
+    }
 
     /// <inheritdoc/>
     public (int Previous, int Current) RescueQuorum(int quorum)
-        => throw ThrowHelper.NotYet(nameof(RescueQuorum));
+    {
+        // No quorum is negative; the engine refuses what is out of its range.
+        uint wanted = (uint)Math.Max(quorum, 0);
+        RaftStatus status = NativeMethods.NodeRescueQuorum(
+            Handle, wanted, out uint previous, out uint current);
+        Check(status, nameof(RescueQuorum));
+        return ((int)previous, (int)current);
+    }
 
     /// <inheritdoc/>
     public bool InRescue() => HasFlag(Nrg.NRG_NODE_IN_RESCUE);

@@ -181,6 +181,17 @@ public sealed class RaftRuntime : IAsyncDisposable, IDisposable
             NativeMethods.RuntimeSetRoutingReady(_handle, ready), nameof(SetRoutingReady));
 
     /// <summary>
+    /// Tells whether the server may store nothing more in logs of a kind. Nodes that track it (see
+    /// <see cref="RaftConfig.Track"/>) then take no entries and start no campaign.
+    /// </summary>
+    /// <param name="memoryLogs">Logs in memory; else those in files.</param>
+    /// <param name="exhausted">Whether it may store nothing more.</param>
+    public void SetResourcesExhausted(bool memoryLogs, bool exhausted)
+        => ThrowHelper.Check(
+            NativeMethods.RuntimeSetResourceState(_handle, memoryLogs, exhausted),
+            nameof(SetResourcesExhausted));
+
+    /// <summary>
     /// Stops what still runs, waits for it and releases the engine. May be repeated. Blocks; on the
     /// pump thread (see <see cref="RaftRuntimeOptions.InlineContinuations"/>) it throws.
     /// </summary>

@@ -22,7 +22,7 @@ public unsafe class LayoutTests : BoundaryTest
                 (byte*)&it.struct_size - start, (byte*)&it.shards - start,
                 (byte*)&it.sync_policy - start, (byte*)&it.clock - start,
                 (byte*)&it.sync_interval_ns - start, (byte*)&it.seed - start,
-                (byte*)&it.poll_spin_ns - start,
+                (byte*)&it.poll_spin_ns - start, (byte*)&it.backlog_bytes_max - start,
             ]);
     }
 

@@ -12,10 +12,6 @@ public class NotYetTests
         Raft node = group.WaitOnLeader().Node;
         (string Name, Action Call)[] missing =
         [
-            (nameof(Raft.ProposeAddPeer), () => node.ProposeAddPeer(Ids.S2)),
-            (nameof(Raft.ProposeRemovePeer), () => node.ProposeRemovePeer(Ids.S2)),
-            (nameof(Raft.EvictPeers), () => node.EvictPeers([Ids.S2])),
-            (nameof(Raft.RescueQuorum), () => node.RescueQuorum(1)),
             (nameof(Raft.LoadLastSnapshot), () => node.LoadLastSnapshot()),
             (nameof(Raft.InstallSnapshot),
                 () => node.InstallSnapshot(ReadOnlyMemory<byte>.Empty, false)),

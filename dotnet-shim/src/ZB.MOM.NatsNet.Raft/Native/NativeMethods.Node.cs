@@ -233,6 +233,45 @@ internal static unsafe partial class NativeMethods
         return (RaftStatus)Interop.nrg_node_set_observer(lease.Pointer, observer ? 1u : 0u);
     }
 
+    internal static RaftStatus NodeProposeAddPeer(NodeHandle node, ulong peer)
+    {
+        using var lease = new Lease(node);
+        return (RaftStatus)Interop.nrg_node_propose_add_peer(lease.Pointer, peer);
+    }
+
+    internal static RaftStatus NodeProposeRemovePeer(NodeHandle node, ulong peer)
+    {
+        using var lease = new Lease(node);
+        return (RaftStatus)Interop.nrg_node_propose_remove_peer(lease.Pointer, peer);
+    }
+
+    /// <summary>Evicts peers; those that were are the first ones of the span then.</summary>
+    internal static RaftStatus NodeEvictPeers(NodeHandle node, Span<ulong> peers, out int evicted)
+    {
+        using var lease = new Lease(node);
+        nuint count = 0;
+        fixed (ulong* ids = peers)
+        {
+            int status = Interop.nrg_node_evict_peers(
+                lease.Pointer, (IntPtr)ids, (nuint)peers.Length, (IntPtr)ids, (IntPtr)(&count));
+            evicted = checked((int)count);
+            return (RaftStatus)status;
+        }
+    }
+
+    internal static RaftStatus NodeRescueQuorum(
+        NodeHandle node, uint quorum, out uint previous, out uint current)
+    {
+        using var lease = new Lease(node);
+        uint before = 0;
+        uint now = 0;
+        int status = Interop.nrg_node_rescue_quorum(
+            lease.Pointer, quorum, (IntPtr)(&before), (IntPtr)(&now));
+        previous = before;
+        current = now;
+        return (RaftStatus)status;
+    }
+
     internal static RaftStatus NodeAdjustClusterSize(NodeHandle node, uint size, bool boot)
     {
         using var lease = new Lease(node);

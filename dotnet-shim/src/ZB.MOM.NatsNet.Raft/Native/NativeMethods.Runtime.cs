@@ -41,6 +41,15 @@ internal static unsafe partial class NativeMethods
         }
     }
 
+    internal static RaftStatus RuntimeSetResourceState(
+        RuntimeHandle runtime, bool memoryLogs, bool exhausted)
+    {
+        using var lease = new Lease(runtime);
+        uint kind = memoryLogs ? Nrg.NRG_LOG_MEMORY : Nrg.NRG_LOG_FILE;
+        return (RaftStatus)Interop.nrg_runtime_set_resource_state(
+            lease.Pointer, kind, exhausted ? 1u : 0u);
+    }
+
     internal static RaftStatus RuntimeSetRoutingReady(RuntimeHandle runtime, bool ready)
     {
         using var lease = new Lease(runtime);

@@ -13,6 +13,7 @@ internal static unsafe class RuntimeConfigs
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(options.Shards, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(options.Shards, 64);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.BacklogBytesMax);
         return new NrgRuntimeConfig.Unmanaged
         {
             struct_size = (uint)sizeof(NrgRuntimeConfig.Unmanaged),
@@ -32,6 +33,7 @@ internal static unsafe class RuntimeConfigs
             seed = options.Seed ?? 0,
             // 0 leaves it to the engine; spinning for a nanosecond never pays, so it does not.
             poll_spin_ns = Math.Max(Nanos(options.PollSpin), 1),
+            backlog_bytes_max = (ulong)options.BacklogBytesMax,
         };
     }
 
