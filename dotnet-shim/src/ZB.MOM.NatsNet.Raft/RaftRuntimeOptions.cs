@@ -60,9 +60,9 @@ public sealed class RaftRuntimeOptions
     public TimeSpan PollSpin { get; init; } = TimeSpan.FromMicroseconds(50);
 
     /// <summary>
-    /// Bytes a leader takes before something has to be committed; beyond them proposals are refused
-    /// with <see cref="RaftStatus.Backlog"/> and may be made again later. Bounds what slow followers
-    /// cost in memory. Below it one more batch is always taken, whatever its size.
+    /// Bytes a leader takes before something has to be committed; beyond them proposals are
+    /// refused with <see cref="RaftStatus.Backlog"/> and may be made again later. Bounds what slow
+    /// followers cost in memory. Below it one more batch is always taken, whatever its size.
     /// </summary>
     public long BacklogBytesMax { get; init; } = 64 * 1024 * 1024;
 
