@@ -358,17 +358,18 @@ impl Node {
             return Consistency::Mismatch;
         };
         let cut_to = match existing {
+            // Row 4: the position is that of our snapshot, so committed: the leader has the same
+            // entry there, whatever term either of us names for it (SE-29, SE-30). What we have
+            // behind it is not what the message brings.
+            None if prev_index == self.snapshot_index && prev_index > Index::ZERO => {
+                (prev_term, prev_index)
+            }
             // Row 2: we have it already.
             None if prev_term == self.last_term && is_live => return Consistency::Done,
             // Row 3: our tail is where the leader says, under the term the leader says.
             None if prev_index == self.last_index => {
                 self.truncate_wal(prev_term, prev_index, ae.head.leader);
                 return Consistency::Mismatch;
-            }
-            // Row 4: the position is that of our snapshot, so committed: the leader has the same
-            // entry there, whatever term either of us names for it (SE-29, SE-30).
-            None if prev_index == self.snapshot_index && prev_index > Index::ZERO => {
-                (prev_term, prev_index)
             }
             // Row 5: we do not have the position at all.
             None => {
