@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json.Nodes;
 using ZB.MOM.NatsNet.Server.Tests.Support;
 using static ZB.MOM.NatsNet.Server.Tests.Support.DetachedNode;
@@ -28,11 +27,12 @@ public class RaftNodeTestsMembership
     }
 
     [RaftTheory]
-    [InlineData(false)]
-    [InlineData(true)]
+    [InlineData("leader")]
+    [InlineData("follower")]
+    [InlineData("restart")]
     [Trait("ID", "new")]
     [Trait("Kind", "white-box")]
-    public void TestNRGTruncateWALRevertsUncommittedAddPeer(bool replay)
+    public void TestNRGTruncateWALRevertsUncommittedAddPeer(string variant)
     {
         using DetachedNode node = Open();
         node.Call("add_peer", N0);
@@ -41,28 +41,51 @@ public class RaftNodeTestsMembership
             Ae(N0, term: 1, commit: 0, pterm: 0, pindex: 0, E),
             Ae(N0, term: 1, commit: 0, pterm: 1, pindex: 1, Add(N1)),
         ];
-        foreach (AppendEntry ae in entries)
+        switch (variant)
         {
-            if (replay)
-            {
-                node.Replay(ae);
-            }
-            else
-            {
-                node.Live(ae);
-            }
+            case "leader":
+                node.Call("switch_to_leader");
+                node.Is("send_membership_change", AsArgument(Add(N1))).ShouldBeTrue();
+                break;
+            case "follower":
+                Array.ForEach(entries, ae => node.Live(ae));
+                break;
+            default:
+                Array.ForEach(entries, node.Replay);
+                break;
         }
 
         NodeState added = node.State;
         (added.Pindex, added.Csz, added.Qn).ShouldBe((2UL, 3, 2));
         added.Peers.Keys.ShouldContain(N1);
         added.MembChange.ShouldBe(new MembershipChangeState(2, N1, Prev: null));
+        node.Report().ShouldBe(
+            new Dictionary<string, bool> { [N0] = true, [N1] = false }, ignoreOrder: true);
 
         node.Call("truncate_wal", 1, 1);
 
         NodeState cut = node.State;
         (cut.Pindex, cut.Csz, cut.Qn, cut.MembChange).ShouldBe((1UL, 2, 2, null));
         cut.Peers.Keys.ShouldBe([N0, Self], ignoreOrder: true);
+        node.Report().ShouldBe(new Dictionary<string, bool> { [N0] = true });
+    }
+
+    [RaftFact]
+    [Trait("ID", "2702")]
+    [Trait("Kind", "white-box")]
+    public void TestNRGUncommittedMembershipChangeOnNewLeader()
+    {
+        using DetachedNode node = Open();
+        node.Call("add_peer", N1);
+        node.Call("add_peer", N2);
+        node.Live(Ae(N1, term: 1, commit: 0, pterm: 0, pindex: 0, Remove(N2)));
+        (node.State.Pindex, node.Is("healthy")).ShouldBe((1UL, false));
+
+        // What the earlier leader began is in the way of what the new one wants.
+        node.Set("term", 2);
+        node.Call("switch_to_leader");
+        node.Refusal("propose_remove_peer", N1).ShouldBe(RaftStatus.MembershipChange);
+        node.State.Prop.ShouldBe(0);
     }
 
     [RaftFact]
@@ -192,42 +215,7 @@ public class RaftNodeTestsMembership
         }
     }
 
-    [RaftTheory]
-    [InlineData(false)]
-    [InlineData(true)]
-    [Trait("ID", "2705")]
-    [Trait("Kind", "white-box")]
-    public void TestNRGIgnoreForwardedProposalIfNotCaughtUpLeader(bool caughtUp)
-    {
-        // The reference's leader loop runs in a second thread and in real time; here it is played
-        // for as long as a test says, before and after the proposal. The second case is its
-        // counterpart: a leader that has caught up takes the proposal.
-        using DetachedNode node = Open();
-        node.Call("add_peer", N1);
-        node.Call("add_peer", N2);
-        node.Set("term", 1);
-        node.Call("switch_to_leader");
-        Play();
-        node.Set("leaderState", caughtUp);
-        ulong before = node.State.Pindex;
-
-        node.Call("handle_forwarded_proposal", "", "reply");
-        Play();
-
-        node.State.Role.ShouldBe(RaftState.Leader);
-        node.State.Pindex.ShouldBe(caughtUp ? before + 1 : before);
-
-        void Play()
-            => node.Call("run_as_leader", (ulong)TimeSpan.FromMilliseconds(200).TotalNanoseconds);
-    }
-
     private static int PeerCount(DetachedNode node) => node.Call("peers")!.AsArray().Count;
-
-    private static Entry Add(string peer)
-        => new(EntryType.AddPeer, Encoding.Latin1.GetBytes(peer));
-
-    private static Entry Remove(string peer)
-        => new(EntryType.RemovePeer, Encoding.Latin1.GetBytes(peer));
 
     /// <summary>SNAP: a snapshot of nothing, and the members the node knows.</summary>
     private static Entry[] Snapshot(DetachedNode node)

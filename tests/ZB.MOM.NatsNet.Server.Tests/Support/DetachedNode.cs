@@ -56,8 +56,13 @@ internal sealed class DetachedNode : IDisposable
         => new(handMade: true, RaftLogKind.Memory, TestTiming.Reference, []);
 
     /// <summary>XFER(peer): an entry that names the next leader.</summary>
-    internal static Entry Transfer(string peer)
-        => new(EntryType.LeaderTransfer, Encoding.Latin1.GetBytes(peer));
+    internal static Entry Transfer(string peer) => About(EntryType.LeaderTransfer, peer);
+
+    /// <summary>ADD(peer): an entry that adds a peer.</summary>
+    internal static Entry Add(string peer) => About(EntryType.AddPeer, peer);
+
+    /// <summary>RM(peer): an entry that removes a peer.</summary>
+    internal static Entry Remove(string peer) => About(EntryType.RemovePeer, peer);
 
     /// <summary>
     /// AE(leader term commit @pterm/pindex …); without entries it is a heartbeat.
@@ -73,6 +78,14 @@ internal sealed class DetachedNode : IDisposable
             PIndex = pindex,
             Entries = [.. entries],
         };
+
+    /// <summary>Entries as arguments of a call.</summary>
+    internal static JsonArray AsArgument(params Entry[] entries)
+        => new([.. entries.Select(entry => (JsonNode?)new JsonObject
+        {
+            ["type"] = (int)entry.Type,
+            ["data"] = Convert.ToHexStringLower(entry.Data.Span),
+        })]);
 
     public void Dispose()
     {
@@ -113,6 +126,19 @@ internal sealed class DetachedNode : IDisposable
     /// </summary>
     internal RaftStatus Refusal(string method, params JsonNode?[] arguments)
         => Should.Throw<RaftException>(() => Call(method, arguments)).Status;
+
+    /// <summary>
+    /// The group report: each peer but the node itself, and whether no uncommitted change is about
+    /// it.
+    /// </summary>
+    internal IReadOnlyDictionary<string, bool> Report()
+    {
+        string self = State.Id;
+        return Call("peers")!.AsArray()
+            .Select(peer => (Id: peer!["id"]!.GetValue<string>(), Peer: peer))
+            .Where(peer => peer.Id != self)
+            .ToDictionary(peer => peer.Id, peer => peer.Peer["known"]!.GetValue<bool>());
+    }
 
     /// <summary>What the node sent since it was last asked, in order.</summary>
     internal IReadOnlyList<RaftMessage> TakeSent() => _node.TakeSent();
@@ -183,4 +209,7 @@ internal sealed class DetachedNode : IDisposable
         RaftMessage answer = answers.ShouldHaveSingleItem();
         return (AppendEntryResponse.Decode(answer.Payload), answer.Reply);
     }
+
+    private static Entry About(EntryType type, string peer)
+        => new(type, Encoding.Latin1.GetBytes(peer));
 }

@@ -29,6 +29,9 @@ internal sealed record NodeState
     public required ulong Bytes { get; init; }
     public required int Csz { get; init; }
     public required int Qn { get; init; }
+
+    /// <summary>Whether the timer of a quorum rescue runs.</summary>
+    public required bool Rescue { get; init; }
     public required bool Initializing { get; init; }
     public required bool ScaleUp { get; init; }
     public required bool Observer { get; init; }
@@ -44,6 +47,7 @@ internal sealed record NodeState
     public required string Asubj { get; init; }
     public required string Vsubj { get; init; }
     public required string Psubj { get; init; }
+    public required string Rpsubj { get; init; }
     public required string Areply { get; init; }
     public required string Vreply { get; init; }
     public required IReadOnlyDictionary<string, PeerRecord> Peers { get; init; }

@@ -45,6 +45,8 @@ internal sealed class TestGroup<TState> : IDisposable
 
     private readonly TestFolder _folder = new();
     private readonly RaftRuntime _runtime;
+    private readonly RaftLogKind _log;
+    private readonly Func<string, TState> _state;
     private readonly List<Member<TState>> _members = [];
 
     internal TestGroup(
@@ -55,6 +57,8 @@ internal sealed class TestGroup<TState> : IDisposable
         RaftTiming? timing = null)
     {
         Name = name;
+        _log = log;
+        _state = state;
         _runtime = new RaftRuntime(new RaftRuntimeOptions
         {
             Timing = timing ?? TestTiming.Reference,
@@ -64,15 +68,7 @@ internal sealed class TestGroup<TState> : IDisposable
         string[] ids = [.. Enumerable.Range(1, size).Select(Ids.OfMember)];
         foreach (string id in ids)
         {
-            var config = new RaftConfig
-            {
-                PeerId = id,
-                Name = name,
-                StoreRoot = Path.Combine(_folder.Path, id),
-                Log = log,
-            };
-            RaftRuntime.Bootstrap(config, ids, allPeersKnown: true);
-            _members.Add(new Member<TState>(config, state(id), _runtime.Open(config, Network)));
+            Open(id, ids);
         }
 
         _members[0].Node.CampaignImmediately();
@@ -86,7 +82,11 @@ internal sealed class TestGroup<TState> : IDisposable
 
     internal IReadOnlyList<Member<TState>> Members => _members;
 
-    internal IEnumerable<Member<TState>> Running => _members.Where(member => !member.Stopped);
+    /// <summary>
+    /// Those that neither the test has stopped nor their own removal from the group.
+    /// </summary>
+    internal IEnumerable<Member<TState>> Running
+        => _members.Where(member => !member.Stopped && member.Node.State() != RaftState.Closed);
 
     private IEnumerable<Member<TState>> Awake => Running.Where(member => !member.Frozen);
 
@@ -101,7 +101,7 @@ internal sealed class TestGroup<TState> : IDisposable
 
     public void Dispose()
     {
-        Unfreeze(Running.Where(member => member.Frozen));
+        Unfreeze([.. Running.Where(member => member.Frozen)]);
         foreach (Member<TState> member in _members)
         {
             member.Node.Dispose();
@@ -174,6 +174,16 @@ internal sealed class TestGroup<TState> : IDisposable
         }
     }
 
+    /// <summary>
+    /// Starts a member on a server that is new to the cluster; it knows the ids of all servers, and
+    /// the group knows nothing of it.
+    /// </summary>
+    internal Member<TState> Add()
+    {
+        string[] ids = [.. Enumerable.Range(1, _members.Count + 1).Select(Ids.OfMember)];
+        return Open(ids[^1], ids);
+    }
+
     internal void Stop(Member<TState> member)
     {
         _members.ShouldContain(member);
@@ -209,6 +219,21 @@ internal sealed class TestGroup<TState> : IDisposable
         NativeMethods.NodeStatus(member.Node.Handle, out NrgNodeState.Unmanaged status)
             .ShouldBe(RaftStatus.Ok);
         return status;
+    }
+
+    private Member<TState> Open(string id, string[] known)
+    {
+        var config = new RaftConfig
+        {
+            PeerId = id,
+            Name = Name,
+            StoreRoot = Path.Combine(_folder.Path, id),
+            Log = _log,
+        };
+        RaftRuntime.Bootstrap(config, known, allPeersKnown: true);
+        var member = new Member<TState>(config, _state(id), _runtime.Open(config, Network));
+        _members.Add(member);
+        return member;
     }
 
     private void MoveTime()

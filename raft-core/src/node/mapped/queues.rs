@@ -59,14 +59,17 @@ impl Node {
         DONE
     }
 
-    /// Empties a queue; a proposal as its term and data, anything else as its place.
+    /// Empties a queue; a proposal as its term, type and data, anything else as its place.
     fn drain_named(&mut self, args: &Args) -> Outcome {
         let queue = args.text(0)?;
         let places = |len: usize| (0..len).map(Value::from).collect::<Value>();
         Ok(match queue.as_str() {
             "prop" => {
                 let proposals = self.proposals.take().into_iter();
-                let shown = |p: Proposal| json!({"term": p.term.0, "data": hex(&p.entry.data)});
+                let shown = |p: Proposal| {
+                    let (kind, data) = (p.entry.kind.code(), hex(&p.entry.data));
+                    json!({"term": p.term.0, "type": kind, "data": data})
+                };
                 proposals.map(shown).collect()
             }
             "entry" => places(self.entry_queue.drain(..).count()),
