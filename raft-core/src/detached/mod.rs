@@ -22,8 +22,8 @@ pub use crate::node::CallError;
 use crate::node::{Node, NodeLog, NodeSetup, Output, Role, SubscriptionId};
 use crate::runtime::{Message, StartError};
 use crate::storage::{
-    self, GroupStore, GroupWrites, LogKind, OpenedGroup, RealDisk, SnapshotOp, StorageError,
-    StoreConfig, open_group,
+    self, GroupStore, GroupWrites, LogKind, OpenedGroup, RealDisk, StorageError, StoreConfig,
+    open_group,
 };
 use crate::time::Instant;
 use crate::types::PeerId;
@@ -67,9 +67,6 @@ struct Inner {
     dir: PathBuf,
     now: Instant,
     holds_sync: bool,
-    /// Changes of snapshot files wait, in `held`.
-    holds_snapshots: bool,
-    held: Vec<SnapshotOp>,
     no_transport: bool,
     sent: Vec<Message>,
     logs: Vec<NodeLog>,
@@ -152,8 +149,6 @@ impl Detached {
             dir,
             now: START,
             holds_sync: false,
-            holds_snapshots: false,
-            held: Vec::new(),
             no_transport: flags.no_transport,
             sent: Vec::new(),
             logs: Vec::new(),
@@ -404,21 +399,15 @@ impl Inner {
             if self.holds_sync {
                 return;
             }
-            let writes = match self.node.take_writes() {
-                Some(writes) => writes,
-                None if !self.holds_snapshots && !self.held.is_empty() => GroupWrites::default(),
-                None => return,
+            let Some(writes) = self.node.take_writes() else {
+                return;
             };
             self.write(writes);
         }
     }
 
-    /// Writes and syncs, snapshots apart while they are held.
-    fn write(&mut self, mut writes: GroupWrites) {
-        self.held.append(&mut writes.snapshots);
-        if !self.holds_snapshots {
-            writes.snapshots = std::mem::take(&mut self.held);
-        }
+    /// Writes and syncs.
+    fn write(&mut self, writes: GroupWrites) {
         let upto = writes.upto;
         let written = self.store.write(writes);
         match written.and_then(|snapshots| self.store.sync(true).map(|()| snapshots)) {

@@ -44,8 +44,8 @@ pub struct ProposalOutcome {
 /// What is awaited, and what is decided and not taken yet.
 #[derive(Debug, Default)]
 pub(super) struct Awaited {
-    /// Appended and not processed, in the order of the log. Above the commit only while leading:
-    /// what is appended there is ours.
+    /// Appended and not processed, in the order of the log. Above the commit only while leading,
+    /// what is appended there is ours, or while what was committed is held back.
     appended: VecDeque<(Index, ProposalTag)>,
     outcomes: VecDeque<ProposalOutcome>,
 }

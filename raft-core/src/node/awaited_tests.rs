@@ -170,3 +170,34 @@ fn outcomes_that_do_not_fit_are_announced_again() {
     assert_eq!(rig.node.take_outcomes(2).len(), 2);
     assert_eq!(rig.outcomes(), [ended(3, Fate::NotAppended)]);
 }
+
+/// What is committed stays so, however often the application begins anew; a reset forgets it.
+#[test]
+fn replay_keeps_what_is_awaited_and_a_reset_ends_it() {
+    for resets in [false, true] {
+        let mut rig = Rig::leader_in(1, MemoryLog::new());
+        rig.acknowledge(1, 1, N0);
+        rig.node.processed(Index(1), Index(1), rig.now);
+        rig.node.install_snapshot(Bytes::new(), false).unwrap();
+        rig.sync();
+        rig.propose_awaited(1);
+        rig.turn();
+        rig.acknowledge(1, 2, N0);
+
+        assert!(rig.node.drain_and_replay_snapshot(rig.now));
+        rig.turn();
+        assert_eq!(rig.node.take_outcomes(9), []);
+        if resets {
+            rig.node.reset(rig.now);
+        } else {
+            rig.node.resume_apply(rig.now);
+            rig.node.processed(Index(2), Index(2), rig.now);
+        }
+
+        let fate = match resets {
+            true => Fate::Undecided,
+            false => Fate::Applied(Index(2)),
+        };
+        assert_eq!(rig.node.take_outcomes(9), [ended(1, fate)]);
+    }
+}

@@ -60,7 +60,7 @@ pub(super) fn check(node: &Node) -> Result<(), &'static str> {
                 .is_none_or(|(index, _)| *index > node.commit)
         }),
         ("only a leader awaits what is not committed", {
-            node.role == Role::Leader || node.awaited.ends_at(node.commit)
+            node.role == Role::Leader || node.awaited.ends_at(node.commit.max(node.held_commit))
         }),
         ("an announcement waits only at a leader", {
             node.announce_at == Index::ZERO || node.role == Role::Leader

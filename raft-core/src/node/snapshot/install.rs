@@ -123,14 +123,17 @@ impl Node {
     /// as the server has it (SE-29).
     pub(in crate::node) fn install_committed_snapshot(&mut self, message: &AppendEntry) {
         let upto = message.head.commit;
-        let mut entries = message.shared_entries();
-        let (Some(entry), None) = (entries.next(), entries.next()) else {
-            return;
-        };
         let is_first = self.snapshots.adopted.is_none() && self.snapshots.installs.is_empty();
-        if entry.kind != EntryType::Snapshot || !is_first || upto == Index::ZERO {
+        let is_alone = message.count() == 1
+            && message
+                .entries()
+                .all(|entry| entry.kind == EntryType::Snapshot);
+        if !is_alone || !is_first || upto == Index::ZERO {
             return;
         }
+        let Some(entry) = message.shared_entries().next() else {
+            return;
+        };
         let peers = self.committed_peer_state(upto);
         self.install_snapshot_core(SnapshotFile {
             last_term: message.head.prev_term,

@@ -2,7 +2,7 @@
 //! (behaviour.md 3.6, 9.6, 14.1).
 
 use super::{Node, SnapshotError};
-use crate::node::FatalError;
+use crate::node::{FatalError, Fate};
 use crate::storage::FoundSnapshots;
 use crate::time::Instant;
 use crate::types::{Index, Term};
@@ -96,6 +96,7 @@ impl Node {
         self.runs.clear();
         self.progress.clear();
         self.clear_queues();
+        self.end_awaited(Fate::Undecided);
         self.snapshots.forget_all();
         self.commit = Index::ZERO;
         self.held_commit = Index::ZERO;
