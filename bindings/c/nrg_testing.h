@@ -23,29 +23,8 @@
 // Flag of `nrg_test_node_open`: a hand-made node without a log.
 #define NRG_TEST_NODE_NO_LOG 1
 
-// Flag of `nrg_test_node_open`: a hand-made node without subscriptions.
+// Flag of `nrg_test_node_open`: a hand-made node whose messages go nowhere.
 #define NRG_TEST_NODE_NO_TRANSPORT 2
-
-// Kind of `nrg_test_node_deliver`: an append entry.
-#define NRG_TEST_DELIVER_APPEND_ENTRY 0
-
-// Kind of `nrg_test_node_deliver`: the answer to an append entry.
-#define NRG_TEST_DELIVER_RESPONSE 1
-
-// Kind of `nrg_test_node_deliver`: a vote request.
-#define NRG_TEST_DELIVER_VOTE_REQUEST 2
-
-// Kind of `nrg_test_node_deliver`: a vote.
-#define NRG_TEST_DELIVER_VOTE_RESPONSE 3
-
-// Origin of an append entry: the group's subject.
-#define NRG_TEST_ORIGIN_LIVE 0
-
-// Origin of an append entry: a catch-up, whose handle is given.
-#define NRG_TEST_ORIGIN_CATCHUP 1
-
-// Origin of an append entry: the node's own log.
-#define NRG_TEST_ORIGIN_REPLAY 2
 
 // Kind of `nrg_test_live_objects`: runtimes, of the process.
 #define NRG_TEST_OBJECT_RUNTIME 0
@@ -65,15 +44,17 @@
 // Kind of `nrg_test_live_objects`: taps, of the process.
 #define NRG_TEST_OBJECT_TAP 5
 
-// Kind of `nrg_test_live_objects`: detached nodes, of the process.
-#define NRG_TEST_OBJECT_TEST_NODE 6
+// Origin of an append entry: the group's subject.
+#define NRG_TEST_ORIGIN_LIVE 0
+
+// Origin of an append entry: a catch-up, whose handle is given.
+#define NRG_TEST_ORIGIN_CATCHUP 1
+
+// Origin of an append entry: the node's own log.
+#define NRG_TEST_ORIGIN_REPLAY 2
 
 // `nrg_abi_layout`: `nrg_test_message`.
 #define NRG_TEST_STRUCT_MESSAGE 1001
-
-// A node without a driver. Each call settles: writes are synced, what they held back is sent to
-// the tap, answers are delivered. Any thread may call; one call runs at a time.
-typedef struct nrg_test_node nrg_test_node;
 
 // A listener on an in-process network: keeps what is sent until it is taken.
 typedef struct nrg_test_tap nrg_test_tap;
@@ -100,6 +81,53 @@ typedef struct {
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
+
+// Server: `catchupFollower`. The frame is the follower's answer, the reply its inbox. short
+// lock
+//
+// The caller guarantees:
+// `node` is a live handle; each pointer is null or valid for reads of its length.
+int32_t nrg_test_catchup_follower(const nrg_node *node,
+                                  const uint8_t *frame_ptr,
+                                  size_t frame_len,
+                                  const uint8_t *reply_ptr,
+                                  size_t reply_len);
+
+// Server: `createCatchup`. The inbox comes as a batch of one record. short lock
+//
+// The batch belongs to the caller, until `nrg_batch_free`.
+//
+// The caller guarantees:
+// `node` is a live handle; `frame_ptr` is null or valid for reads of `frame_len` bytes;
+// `batch_out` is valid for a write.
+int32_t nrg_test_create_catchup(const nrg_node *node,
+                                const uint8_t *frame_ptr,
+                                size_t frame_len,
+                                nrg_batch **batch_out);
+
+// Server: `cancelCatchup`. short lock
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_cancel_catchup(const nrg_node *node);
+
+// Server: `catchupStalled`. Writes 1 for yes, else 0. short lock
+//
+// The caller guarantees:
+// `node` is a live handle; `stalled_out` is valid for a write.
+int32_t nrg_test_catchup_stalled(const nrg_node *node, uint32_t *stalled_out);
+
+// Server: `sendCatchupSignal`. short lock
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_send_catchup_signal(const nrg_node *node);
+
+// Server: `cancelCatchupSignal`. short lock
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_cancel_catchup_signal(const nrg_node *node);
 
 // Moves the time of a runtime with `NRG_CLOCK_MANUAL`, from deadline to deadline; between two it
 // waits until messages, queues and disk are at rest. Reporting what was applied is the caller's
@@ -150,53 +178,332 @@ int32_t nrg_test_echo_batch(const uint8_t *data_ptr,
                             size_t count,
                             nrg_batch **batch_out);
 
+// Server: `switchToCandidate`. short lock
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_switch_to_candidate(const nrg_node *node);
+
+// Server: `switchToLeader`. short lock
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_switch_to_leader(const nrg_node *node);
+
+// Server: `switchToFollower`. 0 is no leader. short lock
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_switch_to_follower(const nrg_node *node, uint64_t leader);
+
+// Server: `switchToFollowerLocked`. 0 is no leader. short lock
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_switch_to_follower_locked(const nrg_node *node, uint64_t leader);
+
+// Server: `stepdown`. 0 is no leader. short lock
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_step_down_core(const nrg_node *node, uint64_t leader);
+
+// Server: `switchState`. `role` is one of `NRG_ROLE_*`. short lock
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_switch_state(const nrg_node *node, uint32_t role);
+
+// Server: `updateLeader`. 0 is no leader. short lock
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_update_leader(const nrg_node *node, uint64_t leader);
+
+// Server: `updateLeadChange`. short lock
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_update_lead_change(const nrg_node *node, uint32_t is_leader);
+
+// Server: `requestVote`. short lock
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_request_vote(const nrg_node *node);
+
+// Server: `processVoteRequest`. short lock
+//
+// The caller guarantees:
+// `node` is a live handle; each pointer is null or valid for reads of its length.
+int32_t nrg_test_process_vote_request(const nrg_node *node,
+                                      const uint8_t *frame_ptr,
+                                      size_t frame_len,
+                                      const uint8_t *reply_ptr,
+                                      size_t reply_len);
+
+// Server: `handleVoteRequest`. short lock
+//
+// The caller guarantees:
+// `node` is a live handle; each pointer is null or valid for reads of its length.
+int32_t nrg_test_handle_vote_request(const nrg_node *node,
+                                     const uint8_t *frame_ptr,
+                                     size_t frame_len,
+                                     const uint8_t *reply_ptr,
+                                     size_t reply_len);
+
+// Server: `handleVoteResponse`. short lock
+//
+// The caller guarantees:
+// `node` is a live handle; `frame_ptr` is null or valid for reads of `frame_len` bytes.
+int32_t nrg_test_handle_vote_response(const nrg_node *node,
+                                      const uint8_t *frame_ptr,
+                                      size_t frame_len);
+
+// Server: `wonElection`. Writes 1 for yes, else 0. short lock
+//
+// The caller guarantees:
+// `node` is a live handle; `won_out` is valid for a write.
+int32_t nrg_test_won_election(const nrg_node *node, uint32_t votes, uint32_t *won_out);
+
+// Server: `lostQuorum`. Writes 1 for yes, else 0. short lock
+//
+// The caller guarantees:
+// `node` is a live handle; `lost_out` is valid for a write.
+int32_t nrg_test_lost_quorum(const nrg_node *node, uint32_t *lost_out);
+
+// Server: `resetElect`; for 0 `resetElectionTimeout`. short lock
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_reset_elect(const nrg_node *node, uint64_t after_ns);
+
+// Server: `setObserver`, with an extension state. short lock
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_set_observer_core(const nrg_node *node, uint32_t observer, uint32_t extension);
+
+// Server: `writeTermVote`. short lock
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_write_term_vote(const nrg_node *node);
+
+// Server: `readTermVote`: what the file says. may block on disk
+//
+// The caller guarantees:
+// `node` is a live handle; the other pointers are valid for a write.
+int32_t nrg_test_read_term_vote(const nrg_node *node, uint64_t *term_out, uint64_t *vote_out);
+
+// Server: `setWriteErr`. short lock
+//
+// The caller guarantees:
+// `node` is a live handle; `text_ptr` is null or valid for reads of `text_len` bytes.
+int32_t nrg_test_set_write_err(const nrg_node *node, const uint8_t *text_ptr, size_t text_len);
+
+// Server: `setWriteErrLocked`. short lock
+//
+// The caller guarantees:
+// `node` is a live handle; `text_ptr` is null or valid for reads of `text_len` bytes.
+int32_t nrg_test_set_write_err_locked(const nrg_node *node,
+                                      const uint8_t *text_ptr,
+                                      size_t text_len);
+
+// Server: `isClosed`. Writes 1 for yes, else 0. short lock
+//
+// The caller guarantees:
+// `node` is a live handle; `closed_out` is valid for a write.
+int32_t nrg_test_is_closed(const nrg_node *node, uint32_t *closed_out);
+
+// Server: `runAsFollower`, on a detached node. Plays turns, moving the clock from deadline to
+// deadline, until the node leaves the loop or `limit_ns` has passed on its clock; writes the
+// role at the end (`NRG_ROLE_*`). may block on disk
+//
+// The caller guarantees:
+// `node` is a live handle; `role_out` is valid for a write.
+int32_t nrg_test_run_as_follower(const nrg_node *node, uint64_t limit_ns, uint32_t *role_out);
+
+// Server: `runAsCandidate`, on a detached node. Plays turns, moving the clock from deadline to
+// deadline, until the node leaves the loop or `limit_ns` has passed on its clock; writes the
+// role at the end (`NRG_ROLE_*`). may block on disk
+//
+// The caller guarantees:
+// `node` is a live handle; `role_out` is valid for a write.
+int32_t nrg_test_run_as_candidate(const nrg_node *node, uint64_t limit_ns, uint32_t *role_out);
+
+// Server: `runAsLeader`, on a detached node. Plays turns, moving the clock from deadline to
+// deadline, until the node leaves the loop or `limit_ns` has passed on its clock; writes the
+// role at the end (`NRG_ROLE_*`). may block on disk
+//
+// The caller guarantees:
+// `node` is a live handle; `role_out` is valid for a write.
+int32_t nrg_test_run_as_leader(const nrg_node *node, uint64_t limit_ns, uint32_t *role_out);
+
+// Server: `run`, on a detached node: plays turns until the node is closed or `limit_ns` has
+// passed on its clock. may block on disk
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_run(const nrg_node *node, uint64_t limit_ns);
+
 // Makes a node fail in the way `kind` says (`NRG_TEST_FAULT_*`). short lock
 //
 // The caller guarantees:
 // `node` is a live handle.
 int32_t nrg_test_inject_fault(const nrg_node *node, uint32_t kind);
 
-// Hands out the whole state of a live node as JSON, as `nrg_test_node_dump`. short lock
+// Takes what a detached node has sent, in order, as a batch of messages. short lock
+//
+// The batch belongs to the caller, until `nrg_batch_free`; null when nothing was sent.
+//
+// The caller guarantees:
+// `node` is a live handle; `batch_out` is valid for a write.
+int32_t nrg_test_spy_take(const nrg_node *node, nrg_batch **batch_out);
+
+// Hands a message to whatever subscription a node has to a subject; it is queued. Writes 1 when
+// there is one, else 0. short lock
+//
+// The caller guarantees:
+// `node` is a live handle; each pointer is null or valid for reads of its length; `heard_out` is
+// valid for a write.
+int32_t nrg_test_inject(const nrg_node *node,
+                        const uint8_t *subject_ptr,
+                        size_t subject_len,
+                        const uint8_t *reply_ptr,
+                        size_t reply_len,
+                        const uint8_t *payload_ptr,
+                        size_t payload_len,
+                        uint32_t *heard_out);
+
+// Lets one more peer answer each vote request of a detached node from now on; for the id 0 nobody
+// does any more. short lock
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_auto_answer(const nrg_node *node,
+                             uint64_t peer_id,
+                             uint32_t granted,
+                             uint32_t empty);
+
+// Holds back the syncs of a detached node (`hold` not 0), and with them what rests on them, or
+// lets them pass (0). may block on disk
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_node_hold_sync(const nrg_node *node, uint32_t hold);
+
+// Takes all permits of a detached node to use the disk (`taken` not 0), so that whoever writes
+// waits, or gives them back (0). short lock
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_permits(const nrg_node *node, uint32_t taken);
+
+// Moves the time of a detached node's runtime. No timer fires but in a turn, the end of a quorum
+// rescue apart. may block on disk
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_node_advance(const nrg_node *node, uint64_t by_ns);
+
+// Plays one turn of a detached node's main loop. may block on disk
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_turn(const nrg_node *node);
+
+// Server: `loadEntry`. The stored frame comes as a batch of one record. short lock
 //
 // The batch belongs to the caller, until `nrg_batch_free`.
 //
 // The caller guarantees:
 // `node` is a live handle; `batch_out` is valid for a write.
-int32_t nrg_test_live_dump(const nrg_node *node, nrg_batch **batch_out);
+int32_t nrg_test_load_entry(const nrg_node *node, uint64_t index, nrg_batch **batch_out);
 
-// Changes fields of a live node, as `nrg_test_node_set`; its invariants are no longer checked.
-// short lock
+// Server: `storeToWAL`. short lock
 //
 // The caller guarantees:
-// `node` is a live handle; `patch_ptr` is null or valid for reads of `patch_len` bytes.
-int32_t nrg_test_live_set(const nrg_node *node, const uint8_t *patch_ptr, size_t patch_len);
+// `node` is a live handle; `frame_ptr` is null or valid for reads of `frame_len` bytes.
+int32_t nrg_test_store_to_wal(const nrg_node *node, const uint8_t *frame_ptr, size_t frame_len);
 
-// Calls a method of a live node, as `nrg_test_node_call`; what needs hands around the node, such
-// as playing turns, is `NRG_STATUS_NOT_FOUND`. short lock
+// Server: `truncateWAL`; below the commit too, as there. Writes 1 when the log was cut, else
+// 0. short lock
+//
+// The caller guarantees:
+// `node` is a live handle; `cut_out` is valid for a write.
+int32_t nrg_test_truncate_wal(const nrg_node *node,
+                              uint64_t term,
+                              uint64_t index,
+                              uint32_t *cut_out);
+
+// Server: `resetWAL`. short lock
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_reset_wal(const nrg_node *node);
+
+// Server: `cachePendingEntry`. short lock
+//
+// The caller guarantees:
+// `node` is a live handle; `frame_ptr` is null or valid for reads of `frame_len` bytes.
+int32_t nrg_test_cache_pending_entry(const nrg_node *node,
+                                     const uint8_t *frame_ptr,
+                                     size_t frame_len);
+
+// Cuts the log itself after `last`; the node does not know. short lock
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_wal_truncate(const nrg_node *node, uint64_t last);
+
+// Drops what is below `first` from the log itself; the node does not know. short lock
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_wal_compact(const nrg_node *node, uint64_t first);
+
+// Appends any bytes to the log itself and writes their index; the node does not know. short
+// lock
+//
+// The caller guarantees:
+// `node` is a live handle; `frame_ptr` is null or valid for reads of `frame_len` bytes;
+// `index_out` is valid for a write.
+int32_t nrg_test_wal_store(const nrg_node *node,
+                           const uint8_t *frame_ptr,
+                           size_t frame_len,
+                           uint64_t *index_out);
+
+// Makes every cut of the log fail from now on. short lock
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_wal_fail_truncate(const nrg_node *node);
+
+// Puts a message at the end of a queue: `prop` (data, with its term), `entry`, `resp`, `reqs`,
+// `votes`, or a nil guard at the end of `apply`. short lock
+//
+// Another queue: `NRG_STATUS_NOT_FOUND`.
+//
+// The caller guarantees:
+// `node` is a live handle; each pointer is null or valid for reads of its length.
+int32_t nrg_test_queue_push(const nrg_node *node,
+                            const uint8_t *queue_ptr,
+                            size_t queue_len,
+                            const uint8_t *frame_ptr,
+                            size_t frame_len,
+                            const uint8_t *reply_ptr,
+                            size_t reply_len,
+                            uint64_t term);
+
+// Empties the queue of proposals: a batch with a record for each, its data after the eight
+// little-endian bytes of its term. short lock
 //
 // The batch belongs to the caller, until `nrg_batch_free`.
 //
 // The caller guarantees:
-// `node` is a live handle; each pointer is null or valid for reads of its length; `batch_out` is
-// valid for a write.
-int32_t nrg_test_live_call(const nrg_node *node,
-                           const uint8_t *name_ptr,
-                           size_t name_len,
-                           const uint8_t *args_ptr,
-                           size_t args_len,
-                           nrg_batch **batch_out);
-
-// Stops the inputs, timers and commands of a live node, as `nrg_loopback_freeze`. short lock
-//
-// The caller guarantees:
-// `node` is a live handle.
-int32_t nrg_test_node_freeze(const nrg_node *node);
-
-// Resumes what `nrg_test_node_freeze` stopped. short lock
-//
-// The caller guarantees:
-// `node` is a live handle.
-int32_t nrg_test_node_unfreeze(const nrg_node *node);
+// `node` is a live handle; `batch_out` is valid for a write.
+int32_t nrg_test_proposals_take(const nrg_node *node, nrg_batch **batch_out);
 
 // Listens from now on to the messages whose subject matches, with the wildcards `*` and `>`;
 // partitions do not matter. short lock
@@ -276,98 +583,142 @@ int32_t nrg_test_loopback_rule_fired(const nrg_loopback *loopback, uint64_t *cou
 // `batch` is null or a live handle; `count_out` is null or valid for a write.
 const nrg_test_message *nrg_test_batch_messages(const nrg_batch *batch, size_t *count_out);
 
-// Opens a detached node, bootstrapped before unless it is hand-made (`NRG_TEST_NODE_*`).
-// Transport, loopback and token of `config` are ignored; a null `tuning` is the production
-// timing. may block on disk
-//
-// The handle belongs to the caller, until `nrg_test_node_free`.
+// Server: `trackPeer`. short lock
 //
 // The caller guarantees:
-// `config` points to a struct of its own `struct_size` and what it names; `tuning` is null or
-// points to a struct of its own `struct_size`; `node_out` is valid for a write.
-int32_t nrg_test_node_open(const nrg_node_config *config,
-                           const nrg_tuning *tuning,
-                           uint32_t flags,
-                           nrg_test_node **node_out);
+// `node` is a live handle.
+int32_t nrg_test_track_peer(const nrg_node *node, uint64_t peer_id);
 
-// Drops the node and releases the handle; accepts null. Its files stay. may block on disk
+// Server: `addPeer`. short lock
 //
 // The caller guarantees:
-// `node` is null, or comes from `nrg_test_node_open`, was not freed, and is not used by another
-// call now or later.
-int32_t nrg_test_node_free(nrg_test_node *node);
+// `node` is a live handle.
+int32_t nrg_test_add_peer(const nrg_node *node, uint64_t peer_id);
 
-// Hands out the whole state of the node as JSON, in a batch of one record. short lock
+// Server: `removePeer`. short lock
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_remove_peer(const nrg_node *node, uint64_t peer_id);
+
+// Server: `processPeerState`. The frame is an encoded peer state. short lock
+//
+// The caller guarantees:
+// `node` is a live handle; `frame_ptr` is null or valid for reads of `frame_len` bytes.
+int32_t nrg_test_process_peer_state(const nrg_node *node,
+                                    const uint8_t *frame_ptr,
+                                    size_t frame_len);
+
+// Server: `writePeerState`. The frame is an encoded peer state. short lock
+//
+// The caller guarantees:
+// `node` is a live handle; `frame_ptr` is null or valid for reads of `frame_len` bytes.
+int32_t nrg_test_write_peer_state(const nrg_node *node, const uint8_t *frame_ptr, size_t frame_len);
+
+// Server: `currentPeerState`. The encoded peer state comes as a batch of one record. short
+// lock
 //
 // The batch belongs to the caller, until `nrg_batch_free`.
 //
 // The caller guarantees:
 // `node` is a live handle; `batch_out` is valid for a write.
-int32_t nrg_test_node_dump(const nrg_test_node *node, nrg_batch **batch_out);
+int32_t nrg_test_current_peer_state(const nrg_node *node, nrg_batch **batch_out);
 
-// Changes fields of the node by a JSON merge patch, with the names of `nrg_test_node_dump`.
+// Server: `currentPeerStateLocked`. The encoded peer state comes as a batch of one record.
 // short lock
+//
+// The batch belongs to the caller, until `nrg_batch_free`.
+//
+// The caller guarantees:
+// `node` is a live handle; `batch_out` is valid for a write.
+int32_t nrg_test_current_peer_state_locked(const nrg_node *node, nrg_batch **batch_out);
+
+// Server: `adjustClusterSizeAndQuorum`. short lock
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_adjust_cluster_size_and_quorum(const nrg_node *node);
+
+// Server: `recalcQuorum`. short lock
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_recalc_quorum(const nrg_node *node);
+
+// Server: `revertMembershipChange`. short lock
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_revert_membership_change(const nrg_node *node);
+
+// Server: `pendingSelfRemoval`. Writes 1 for yes, else 0. short lock
+//
+// The caller guarantees:
+// `node` is a live handle; `pending_out` is valid for a write.
+int32_t nrg_test_pending_self_removal(const nrg_node *node, uint32_t *pending_out);
+
+// Opens a detached node, bootstrapped before unless it is hand-made (`NRG_TEST_NODE_*`), in a
+// runtime with `NRG_CLOCK_MANUAL`. may block on disk
+//
+// Every function of a node works on it. It has no driver: each call settles, which means that
+// writes are synced and what they held back is sent; queues are popped and timers fire only in
+// turns that are played. Transport and loopback of `config` are ignored. The handle belongs to
+// the caller, until `nrg_node_free`.
+//
+// The caller guarantees:
+// `runtime` is a live handle; `config` points to a struct of its own `struct_size` and what it
+// names; `node_out` is valid for a write.
+int32_t nrg_test_node_open(const nrg_runtime *runtime,
+                           const nrg_node_config *config,
+                           uint32_t flags,
+                           nrg_node **node_out);
+
+// Hands out the whole state of a node as JSON, in a batch of one record. short lock
+//
+// The batch belongs to the caller, until `nrg_batch_free`.
+//
+// The caller guarantees:
+// `node` is a live handle; `batch_out` is valid for a write.
+int32_t nrg_test_node_dump(const nrg_node *node, nrg_batch **batch_out);
+
+// Changes fields of a node by a JSON merge patch, with the names of `nrg_test_node_dump`; its
+// invariants are no longer checked. short lock
 //
 // An unknown name: `NRG_STATUS_NOT_FOUND`. A name that can only be read, or a value that does not
 // fit: `NRG_STATUS_INVALID_ARGUMENT`.
 //
 // The caller guarantees:
 // `node` is a live handle; `patch_ptr` is null or valid for reads of `patch_len` bytes.
-int32_t nrg_test_node_set(const nrg_test_node *node, const uint8_t *patch_ptr, size_t patch_len);
+int32_t nrg_test_node_set(const nrg_node *node, const uint8_t *patch_ptr, size_t patch_len);
 
-// Calls a method of the node by the reference's name in snake case, with a JSON array of
-// arguments; its result comes as JSON, in a batch of one record. may block on disk
+// Stops the inputs, timers and commands of a node, as `nrg_loopback_freeze`. short lock
 //
-// An unknown method: `NRG_STATUS_NOT_FOUND`. An error of the method is this call's status. The
-// batch belongs to the caller, until `nrg_batch_free`.
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_node_freeze(const nrg_node *node);
+
+// Resumes what `nrg_test_node_freeze` stopped. short lock
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_node_unfreeze(const nrg_node *node);
+
+// Calls a method of a node by the server's name in snake case, with a JSON array of arguments;
+// its result comes as JSON, in a batch of one record. For what has no function of its own yet.
+// short lock
+//
+// An unknown method: `NRG_STATUS_NOT_FOUND`. The batch belongs to the caller, until
+// `nrg_batch_free`.
 //
 // The caller guarantees:
 // `node` is a live handle; each pointer is null or valid for reads of its length; `batch_out` is
 // valid for a write.
-int32_t nrg_test_node_call(const nrg_test_node *node,
+int32_t nrg_test_node_call(const nrg_node *node,
                            const uint8_t *name_ptr,
                            size_t name_len,
                            const uint8_t *args_ptr,
                            size_t args_len,
                            nrg_batch **batch_out);
-
-// Delivers a message as it comes from the wire. short lock
-//
-// `kind` is one of `NRG_TEST_DELIVER_*`. For an append entry `source_kind` is one of
-// `NRG_TEST_ORIGIN_*` and `catchup` the handle of the catch-up; else both are 0. `reply_ptr` is
-// the subject for an answer.
-//
-// The caller guarantees:
-// `node` is a live handle; each pointer is null or valid for reads of its length.
-int32_t nrg_test_node_deliver(const nrg_test_node *node,
-                              uint32_t kind,
-                              uint32_t source_kind,
-                              uint64_t catchup,
-                              const uint8_t *frame_ptr,
-                              size_t frame_len,
-                              const uint8_t *reply_ptr,
-                              size_t reply_len);
-
-// Takes what the node has sent, in order, as a batch of messages. short lock
-//
-// The batch belongs to the caller, until `nrg_batch_free`; null when nothing was sent.
-//
-// The caller guarantees:
-// `node` is a live handle; `batch_out` is valid for a write.
-int32_t nrg_test_node_sent_take(const nrg_test_node *node, nrg_batch **batch_out);
-
-// Holds back the node's syncs (`hold` not 0), and with them what rests on them, or lets them
-// pass (0). short lock
-//
-// The caller guarantees:
-// `node` is a live handle.
-int32_t nrg_test_node_hold_sync(const nrg_test_node *node, uint32_t hold);
-
-// Moves the node's time; of its timers only that of a quorum rescue fires. short lock
-//
-// The caller guarantees:
-// `node` is a live handle.
-int32_t nrg_test_node_advance(const nrg_test_node *node, uint64_t by_ns);
 
 // Writes how many objects of a kind (`NRG_TEST_OBJECT_*`) a runtime has handed out and not got
 // back; with a null runtime, the process for what belongs to no runtime. wait-free
@@ -375,6 +726,164 @@ int32_t nrg_test_node_advance(const nrg_test_node *node, uint64_t by_ns);
 // The caller guarantees:
 // `runtime` is null or a live handle; `count_out` is valid for a write.
 int32_t nrg_test_live_objects(const nrg_runtime *runtime, uint32_t kind, uint64_t *count_out);
+
+// Server: `processAppendEntry`. short lock
+//
+// `source_kind` is one of `NRG_TEST_ORIGIN_*`; `catchup` is the handle of the catch-up, over
+// or not, else 0.
+//
+// The caller guarantees:
+// `node` is a live handle; each pointer is null or valid for reads of its length.
+int32_t nrg_test_process_append_entry(const nrg_node *node,
+                                      const uint8_t *frame_ptr,
+                                      size_t frame_len,
+                                      const uint8_t *reply_ptr,
+                                      size_t reply_len,
+                                      uint32_t source_kind,
+                                      uint64_t catchup);
+
+// Server: `handleAppendEntry`. short lock
+//
+// The caller guarantees:
+// `node` is a live handle; each pointer is null or valid for reads of its length.
+int32_t nrg_test_handle_append_entry(const nrg_node *node,
+                                     const uint8_t *frame_ptr,
+                                     size_t frame_len,
+                                     const uint8_t *reply_ptr,
+                                     size_t reply_len);
+
+// Server: `processAppendEntryResponse`. short lock
+//
+// The caller guarantees:
+// `node` is a live handle; each pointer is null or valid for reads of its length.
+int32_t nrg_test_process_append_entry_response(const nrg_node *node,
+                                               const uint8_t *frame_ptr,
+                                               size_t frame_len,
+                                               const uint8_t *reply_ptr,
+                                               size_t reply_len);
+
+// Server: `handleAppendEntryResponse`. short lock
+//
+// The caller guarantees:
+// `node` is a live handle; each pointer is null or valid for reads of its length.
+int32_t nrg_test_handle_append_entry_response(const nrg_node *node,
+                                              const uint8_t *frame_ptr,
+                                              size_t frame_len,
+                                              const uint8_t *reply_ptr,
+                                              size_t reply_len);
+
+// Server: `handleForwardedProposal`. short lock
+//
+// The caller guarantees:
+// `node` is a live handle; each pointer is null or valid for reads of its length.
+int32_t nrg_test_handle_forwarded_proposal(const nrg_node *node,
+                                           const uint8_t *frame_ptr,
+                                           size_t frame_len,
+                                           const uint8_t *reply_ptr,
+                                           size_t reply_len);
+
+// Server: `buildAppendEntry`. The entries lie as for `nrg_node_propose_batch`; the frame comes
+// as a batch of one record. short lock
+//
+// The batch belongs to the caller, until `nrg_batch_free`.
+//
+// The caller guarantees:
+// `node` is a live handle; `data_ptr` is null or valid for reads of `data_len` bytes;
+// `lengths_ptr` and `types_ptr` are null or valid for reads of `count` values; `batch_out` is
+// valid for a write.
+int32_t nrg_test_build_append_entry(const nrg_node *node,
+                                    const uint8_t *data_ptr,
+                                    size_t data_len,
+                                    const uint32_t *lengths_ptr,
+                                    const uint8_t *types_ptr,
+                                    size_t count,
+                                    nrg_batch **batch_out);
+
+// Server: `sendAppendEntry`. The entries lie as for `nrg_node_propose_batch`. short lock
+//
+// The caller guarantees:
+// `node` is a live handle; `data_ptr` is null or valid for reads of `data_len` bytes;
+// `lengths_ptr` and `types_ptr` are null or valid for reads of `count` values.
+int32_t nrg_test_send_append_entry(const nrg_node *node,
+                                   const uint8_t *data_ptr,
+                                   size_t data_len,
+                                   const uint32_t *lengths_ptr,
+                                   const uint8_t *types_ptr,
+                                   size_t count);
+
+// Server: `sendAppendEntryLocked`. The entries lie as for `nrg_node_propose_batch`. short lock
+//
+// The caller guarantees:
+// `node` is a live handle; `data_ptr` is null or valid for reads of `data_len` bytes;
+// `lengths_ptr` and `types_ptr` are null or valid for reads of `count` values.
+int32_t nrg_test_send_append_entry_locked(const nrg_node *node,
+                                          const uint8_t *data_ptr,
+                                          size_t data_len,
+                                          const uint32_t *lengths_ptr,
+                                          const uint8_t *types_ptr,
+                                          size_t count);
+
+// Server: `sendHeartbeat`. short lock
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_send_heartbeat(const nrg_node *node);
+
+// Server: `sendPeerState`. short lock
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_send_peer_state(const nrg_node *node);
+
+// Server: `trackResponse`. Writes 1 for yes, else 0. short lock
+//
+// The caller guarantees:
+// `node` is a live handle; `frame_ptr` is null or valid for reads of `frame_len` bytes;
+// `tracked_out` is valid for a write.
+int32_t nrg_test_track_response(const nrg_node *node,
+                                const uint8_t *frame_ptr,
+                                size_t frame_len,
+                                uint32_t *tracked_out);
+
+// Server: `tryCommit`. Writes 1 for yes, else 0. short lock
+//
+// The caller guarantees:
+// `node` is a live handle; `committed_out` is valid for a write.
+int32_t nrg_test_try_commit(const nrg_node *node, uint64_t index, uint32_t *committed_out);
+
+// Server: `applyCommit`. short lock
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_apply_commit(const nrg_node *node, uint64_t index);
+
+// Server: `sendRPC`. short lock
+//
+// The caller guarantees:
+// `node` is a live handle; each pointer is null or valid for reads of its length.
+int32_t nrg_test_send_rpc(const nrg_node *node,
+                          const uint8_t *subject_ptr,
+                          size_t subject_len,
+                          const uint8_t *reply_ptr,
+                          size_t reply_len,
+                          const uint8_t *payload_ptr,
+                          size_t payload_len);
+
+// Server: `sendReply`. short lock
+//
+// The caller guarantees:
+// `node` is a live handle; each pointer is null or valid for reads of its length.
+int32_t nrg_test_send_reply(const nrg_node *node,
+                            const uint8_t *subject_ptr,
+                            size_t subject_len,
+                            const uint8_t *payload_ptr,
+                            size_t payload_len);
+
+// Server: `resetInitializing`. short lock
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_reset_initializing(const nrg_node *node);
 
 #ifdef __cplusplus
 }  // extern "C"

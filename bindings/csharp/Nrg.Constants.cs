@@ -768,44 +768,9 @@ internal static class NrgConstants
     internal const uint NRG_TEST_NODE_NO_LOG = 1;
 
     /// <summary>
-    /// Flag of `nrg_test_node_open`: a hand-made node without subscriptions.
+    /// Flag of `nrg_test_node_open`: a hand-made node whose messages go nowhere.
     /// </summary>
     internal const uint NRG_TEST_NODE_NO_TRANSPORT = 2;
-
-    /// <summary>
-    /// Kind of `nrg_test_node_deliver`: an append entry.
-    /// </summary>
-    internal const uint NRG_TEST_DELIVER_APPEND_ENTRY = 0;
-
-    /// <summary>
-    /// Kind of `nrg_test_node_deliver`: the answer to an append entry.
-    /// </summary>
-    internal const uint NRG_TEST_DELIVER_RESPONSE = 1;
-
-    /// <summary>
-    /// Kind of `nrg_test_node_deliver`: a vote request.
-    /// </summary>
-    internal const uint NRG_TEST_DELIVER_VOTE_REQUEST = 2;
-
-    /// <summary>
-    /// Kind of `nrg_test_node_deliver`: a vote.
-    /// </summary>
-    internal const uint NRG_TEST_DELIVER_VOTE_RESPONSE = 3;
-
-    /// <summary>
-    /// Origin of an append entry: the group's subject.
-    /// </summary>
-    internal const uint NRG_TEST_ORIGIN_LIVE = 0;
-
-    /// <summary>
-    /// Origin of an append entry: a catch-up, whose handle is given.
-    /// </summary>
-    internal const uint NRG_TEST_ORIGIN_CATCHUP = 1;
-
-    /// <summary>
-    /// Origin of an append entry: the node's own log.
-    /// </summary>
-    internal const uint NRG_TEST_ORIGIN_REPLAY = 2;
 
     /// <summary>
     /// Kind of `nrg_test_live_objects`: runtimes, of the process.
@@ -838,9 +803,19 @@ internal static class NrgConstants
     internal const uint NRG_TEST_OBJECT_TAP = 5;
 
     /// <summary>
-    /// Kind of `nrg_test_live_objects`: detached nodes, of the process.
+    /// Origin of an append entry: the group's subject.
     /// </summary>
-    internal const uint NRG_TEST_OBJECT_TEST_NODE = 6;
+    internal const uint NRG_TEST_ORIGIN_LIVE = 0;
+
+    /// <summary>
+    /// Origin of an append entry: a catch-up, whose handle is given.
+    /// </summary>
+    internal const uint NRG_TEST_ORIGIN_CATCHUP = 1;
+
+    /// <summary>
+    /// Origin of an append entry: the node's own log.
+    /// </summary>
+    internal const uint NRG_TEST_ORIGIN_REPLAY = 2;
 
     /// <summary>
     /// `nrg_abi_layout`: `nrg_test_message`.

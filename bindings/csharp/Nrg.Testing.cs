@@ -44,37 +44,28 @@ namespace ZB.MOM.NatsNet.Server.Native;
 internal static partial class Interop {
 
     /// <summary>
-    /// Calls a method of a live node, as `nrg_test_node_call`; what needs hands around the node, such
-    /// as playing turns, is `NRG_STATUS_NOT_FOUND`. short lock
-    ///
-    /// The batch belongs to the caller, until `nrg_batch_free`.
+    /// Appends any bytes to the log itself and writes their index; the node does not know. short
+    /// lock
     /// </summary>
-    [LibraryImport(NativeLib, EntryPoint = "nrg_test_live_call")]
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_wal_store")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static partial int nrg_test_live_call(IntPtr node, IntPtr name_ptr, nuint name_len, IntPtr args_ptr, nuint args_len, IntPtr batch_out);
+    internal static partial int nrg_test_wal_store(IntPtr node, IntPtr frame_ptr, nuint frame_len, IntPtr index_out);
 
     /// <summary>
-    /// Calls a method of the node by the reference's name in snake case, with a JSON array of
-    /// arguments; its result comes as JSON, in a batch of one record. may block on disk
+    /// Calls a method of a node by the server's name in snake case, with a JSON array of arguments;
+    /// its result comes as JSON, in a batch of one record. For what has no function of its own yet.
+    /// short lock
     ///
-    /// An unknown method: `NRG_STATUS_NOT_FOUND`. An error of the method is this call's status. The
-    /// batch belongs to the caller, until `nrg_batch_free`.
+    /// An unknown method: `NRG_STATUS_NOT_FOUND`. The batch belongs to the caller, until
+    /// `nrg_batch_free`.
     /// </summary>
     [LibraryImport(NativeLib, EntryPoint = "nrg_test_node_call")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static partial int nrg_test_node_call(IntPtr node, IntPtr name_ptr, nuint name_len, IntPtr args_ptr, nuint args_len, IntPtr batch_out);
 
     /// <summary>
-    /// Changes fields of a live node, as `nrg_test_node_set`; its invariants are no longer checked.
-    /// short lock
-    /// </summary>
-    [LibraryImport(NativeLib, EntryPoint = "nrg_test_live_set")]
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static partial int nrg_test_live_set(IntPtr node, IntPtr patch_ptr, nuint patch_len);
-
-    /// <summary>
-    /// Changes fields of the node by a JSON merge patch, with the names of `nrg_test_node_dump`.
-    /// short lock
+    /// Changes fields of a node by a JSON merge patch, with the names of `nrg_test_node_dump`; its
+    /// invariants are no longer checked. short lock
     ///
     /// An unknown name: `NRG_STATUS_NOT_FOUND`. A name that can only be read, or a value that does not
     /// fit: `NRG_STATUS_INVALID_ARGUMENT`.
@@ -94,6 +85,13 @@ internal static partial class Interop {
     internal static partial int nrg_test_echo_batch(IntPtr data_ptr, nuint data_len, IntPtr lengths_ptr, nuint count, IntPtr batch_out);
 
     /// <summary>
+    /// Cuts the log itself after `last`; the node does not know. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_wal_truncate")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_wal_truncate(IntPtr node, ulong last);
+
+    /// <summary>
     /// Decodes or encodes one message or file (`NRG_TEST_CODEC_*`). wait-free
     ///
     /// `name_ptr`: `append_entry`, `append_entry_response`, `vote_request`, `vote_response`,
@@ -109,22 +107,21 @@ internal static partial class Interop {
     internal static partial int nrg_test_codec(uint operation, IntPtr name_ptr, nuint name_len, IntPtr group_name_ptr, nuint group_name_len, IntPtr input_ptr, nuint input_len, IntPtr buf_ptr, nuint buf_len, IntPtr needed_len_out);
 
     /// <summary>
-    /// Delivers a message as it comes from the wire. short lock
-    ///
-    /// `kind` is one of `NRG_TEST_DELIVER_*`. For an append entry `source_kind` is one of
-    /// `NRG_TEST_ORIGIN_*` and `catchup` the handle of the catch-up; else both are 0. `reply_ptr` is
-    /// the subject for an answer.
+    /// Drops what is below `first` from the log itself; the node does not know. short lock
     /// </summary>
-    [LibraryImport(NativeLib, EntryPoint = "nrg_test_node_deliver")]
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_wal_compact")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static partial int nrg_test_node_deliver(IntPtr node, uint kind, uint source_kind, ulong catchup, IntPtr frame_ptr, nuint frame_len, IntPtr reply_ptr, nuint reply_len);
+    internal static partial int nrg_test_wal_compact(IntPtr node, ulong first);
 
     /// <summary>
-    /// Drops the node and releases the handle; accepts null. Its files stay. may block on disk
+    /// Empties the queue of proposals: a batch with a record for each, its data after the eight
+    /// little-endian bytes of its term. short lock
+    ///
+    /// The batch belongs to the caller, until `nrg_batch_free`.
     /// </summary>
-    [LibraryImport(NativeLib, EntryPoint = "nrg_test_node_free")]
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_proposals_take")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static partial int nrg_test_node_free(IntPtr node);
+    internal static partial int nrg_test_proposals_take(IntPtr node, IntPtr batch_out);
 
     /// <summary>
     /// Ends the listening and releases the handle; accepts null. short lock
@@ -134,16 +131,15 @@ internal static partial class Interop {
     internal static partial int nrg_test_loopback_tap_free(IntPtr tap);
 
     /// <summary>
-    /// Hands out the whole state of a live node as JSON, as `nrg_test_node_dump`. short lock
-    ///
-    /// The batch belongs to the caller, until `nrg_batch_free`.
+    /// Hands a message to whatever subscription a node has to a subject; it is queued. Writes 1 when
+    /// there is one, else 0. short lock
     /// </summary>
-    [LibraryImport(NativeLib, EntryPoint = "nrg_test_live_dump")]
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_inject")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static partial int nrg_test_live_dump(IntPtr node, IntPtr batch_out);
+    internal static partial int nrg_test_inject(IntPtr node, IntPtr subject_ptr, nuint subject_len, IntPtr reply_ptr, nuint reply_len, IntPtr payload_ptr, nuint payload_len, IntPtr heard_out);
 
     /// <summary>
-    /// Hands out the whole state of the node as JSON, in a batch of one record. short lock
+    /// Hands out the whole state of a node as JSON, in a batch of one record. short lock
     ///
     /// The batch belongs to the caller, until `nrg_batch_free`.
     /// </summary>
@@ -152,12 +148,20 @@ internal static partial class Interop {
     internal static partial int nrg_test_node_dump(IntPtr node, IntPtr batch_out);
 
     /// <summary>
-    /// Holds back the node's syncs (`hold` not 0), and with them what rests on them, or lets them
-    /// pass (0). short lock
+    /// Holds back the syncs of a detached node (`hold` not 0), and with them what rests on them, or
+    /// lets them pass (0). may block on disk
     /// </summary>
     [LibraryImport(NativeLib, EntryPoint = "nrg_test_node_hold_sync")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static partial int nrg_test_node_hold_sync(IntPtr node, uint hold);
+
+    /// <summary>
+    /// Lets one more peer answer each vote request of a detached node from now on; for the id 0 nobody
+    /// does any more. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_auto_answer")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_auto_answer(IntPtr node, ulong peer_id, uint granted, uint empty);
 
     /// <summary>
     /// Listens from now on to the messages whose subject matches, with the wildcards `*` and `&gt;`;
@@ -177,7 +181,15 @@ internal static partial class Interop {
     internal static partial int nrg_test_inject_fault(IntPtr node, uint kind);
 
     /// <summary>
-    /// Moves the node's time; of its timers only that of a quorum rescue fires. short lock
+    /// Makes every cut of the log fail from now on. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_wal_fail_truncate")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_wal_fail_truncate(IntPtr node);
+
+    /// <summary>
+    /// Moves the time of a detached node's runtime. No timer fires but in a turn, the end of a quorum
+    /// rescue apart. may block on disk
     /// </summary>
     [LibraryImport(NativeLib, EntryPoint = "nrg_test_node_advance")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -196,15 +208,34 @@ internal static partial class Interop {
     internal static partial int nrg_test_clock_advance(IntPtr runtime, ulong by_ns);
 
     /// <summary>
-    /// Opens a detached node, bootstrapped before unless it is hand-made (`NRG_TEST_NODE_*`).
-    /// Transport, loopback and token of `config` are ignored; a null `tuning` is the production
-    /// timing. may block on disk
+    /// Opens a detached node, bootstrapped before unless it is hand-made (`NRG_TEST_NODE_*`), in a
+    /// runtime with `NRG_CLOCK_MANUAL`. may block on disk
     ///
-    /// The handle belongs to the caller, until `nrg_test_node_free`.
+    /// Every function of a node works on it. It has no driver: each call settles, which means that
+    /// writes are synced and what they held back is sent; queues are popped and timers fire only in
+    /// turns that are played. Transport and loopback of `config` are ignored. The handle belongs to
+    /// the caller, until `nrg_node_free`.
     /// </summary>
     [LibraryImport(NativeLib, EntryPoint = "nrg_test_node_open")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static partial int nrg_test_node_open(IntPtr config, IntPtr tuning, uint flags, IntPtr node_out);
+    internal static partial int nrg_test_node_open(IntPtr runtime, IntPtr config, uint flags, IntPtr node_out);
+
+    /// <summary>
+    /// Plays one turn of a detached node's main loop. may block on disk
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_turn")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_turn(IntPtr node);
+
+    /// <summary>
+    /// Puts a message at the end of a queue: `prop` (data, with its term), `entry`, `resp`, `reqs`,
+    /// `votes`, or a nil guard at the end of `apply`. short lock
+    ///
+    /// Another queue: `NRG_STATUS_NOT_FOUND`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_queue_push")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_queue_push(IntPtr node, IntPtr queue_ptr, nuint queue_len, IntPtr frame_ptr, nuint frame_len, IntPtr reply_ptr, nuint reply_len, ulong term);
 
     /// <summary>
     /// Puts servers into partitions right after certain messages, before the next one; replaces an
@@ -235,20 +266,494 @@ internal static partial class Interop {
     internal static partial int nrg_test_loopback_inject(IntPtr loopback, IntPtr subject_ptr, nuint subject_len, IntPtr reply_ptr, nuint reply_len, IntPtr payload_ptr, nuint payload_len, IntPtr receivers_out);
 
     /// <summary>
-    /// Stops the inputs, timers and commands of a live node, as `nrg_loopback_freeze`. short lock
+    /// Server: `addPeer`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_add_peer")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_add_peer(IntPtr node, ulong peer_id);
+
+    /// <summary>
+    /// Server: `adjustClusterSizeAndQuorum`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_adjust_cluster_size_and_quorum")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_adjust_cluster_size_and_quorum(IntPtr node);
+
+    /// <summary>
+    /// Server: `applyCommit`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_apply_commit")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_apply_commit(IntPtr node, ulong index);
+
+    /// <summary>
+    /// Server: `buildAppendEntry`. The entries lie as for `nrg_node_propose_batch`; the frame comes
+    /// as a batch of one record. short lock
+    ///
+    /// The batch belongs to the caller, until `nrg_batch_free`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_build_append_entry")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_build_append_entry(IntPtr node, IntPtr data_ptr, nuint data_len, IntPtr lengths_ptr, IntPtr types_ptr, nuint count, IntPtr batch_out);
+
+    /// <summary>
+    /// Server: `cachePendingEntry`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_cache_pending_entry")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_cache_pending_entry(IntPtr node, IntPtr frame_ptr, nuint frame_len);
+
+    /// <summary>
+    /// Server: `cancelCatchupSignal`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_cancel_catchup_signal")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_cancel_catchup_signal(IntPtr node);
+
+    /// <summary>
+    /// Server: `cancelCatchup`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_cancel_catchup")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_cancel_catchup(IntPtr node);
+
+    /// <summary>
+    /// Server: `catchupFollower`. The frame is the follower's answer, the reply its inbox. short
+    /// lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_catchup_follower")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_catchup_follower(IntPtr node, IntPtr frame_ptr, nuint frame_len, IntPtr reply_ptr, nuint reply_len);
+
+    /// <summary>
+    /// Server: `catchupStalled`. Writes 1 for yes, else 0. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_catchup_stalled")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_catchup_stalled(IntPtr node, IntPtr stalled_out);
+
+    /// <summary>
+    /// Server: `createCatchup`. The inbox comes as a batch of one record. short lock
+    ///
+    /// The batch belongs to the caller, until `nrg_batch_free`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_create_catchup")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_create_catchup(IntPtr node, IntPtr frame_ptr, nuint frame_len, IntPtr batch_out);
+
+    /// <summary>
+    /// Server: `currentPeerStateLocked`. The encoded peer state comes as a batch of one record.
+    /// short lock
+    ///
+    /// The batch belongs to the caller, until `nrg_batch_free`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_current_peer_state_locked")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_current_peer_state_locked(IntPtr node, IntPtr batch_out);
+
+    /// <summary>
+    /// Server: `currentPeerState`. The encoded peer state comes as a batch of one record. short
+    /// lock
+    ///
+    /// The batch belongs to the caller, until `nrg_batch_free`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_current_peer_state")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_current_peer_state(IntPtr node, IntPtr batch_out);
+
+    /// <summary>
+    /// Server: `handleAppendEntryResponse`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_handle_append_entry_response")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_handle_append_entry_response(IntPtr node, IntPtr frame_ptr, nuint frame_len, IntPtr reply_ptr, nuint reply_len);
+
+    /// <summary>
+    /// Server: `handleAppendEntry`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_handle_append_entry")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_handle_append_entry(IntPtr node, IntPtr frame_ptr, nuint frame_len, IntPtr reply_ptr, nuint reply_len);
+
+    /// <summary>
+    /// Server: `handleForwardedProposal`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_handle_forwarded_proposal")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_handle_forwarded_proposal(IntPtr node, IntPtr frame_ptr, nuint frame_len, IntPtr reply_ptr, nuint reply_len);
+
+    /// <summary>
+    /// Server: `handleVoteRequest`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_handle_vote_request")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_handle_vote_request(IntPtr node, IntPtr frame_ptr, nuint frame_len, IntPtr reply_ptr, nuint reply_len);
+
+    /// <summary>
+    /// Server: `handleVoteResponse`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_handle_vote_response")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_handle_vote_response(IntPtr node, IntPtr frame_ptr, nuint frame_len);
+
+    /// <summary>
+    /// Server: `isClosed`. Writes 1 for yes, else 0. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_is_closed")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_is_closed(IntPtr node, IntPtr closed_out);
+
+    /// <summary>
+    /// Server: `loadEntry`. The stored frame comes as a batch of one record. short lock
+    ///
+    /// The batch belongs to the caller, until `nrg_batch_free`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_load_entry")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_load_entry(IntPtr node, ulong index, IntPtr batch_out);
+
+    /// <summary>
+    /// Server: `lostQuorum`. Writes 1 for yes, else 0. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_lost_quorum")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_lost_quorum(IntPtr node, IntPtr lost_out);
+
+    /// <summary>
+    /// Server: `pendingSelfRemoval`. Writes 1 for yes, else 0. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_pending_self_removal")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_pending_self_removal(IntPtr node, IntPtr pending_out);
+
+    /// <summary>
+    /// Server: `processAppendEntryResponse`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_process_append_entry_response")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_process_append_entry_response(IntPtr node, IntPtr frame_ptr, nuint frame_len, IntPtr reply_ptr, nuint reply_len);
+
+    /// <summary>
+    /// Server: `processAppendEntry`. short lock
+    ///
+    /// `source_kind` is one of `NRG_TEST_ORIGIN_*`; `catchup` is the handle of the catch-up, over
+    /// or not, else 0.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_process_append_entry")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_process_append_entry(IntPtr node, IntPtr frame_ptr, nuint frame_len, IntPtr reply_ptr, nuint reply_len, uint source_kind, ulong catchup);
+
+    /// <summary>
+    /// Server: `processPeerState`. The frame is an encoded peer state. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_process_peer_state")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_process_peer_state(IntPtr node, IntPtr frame_ptr, nuint frame_len);
+
+    /// <summary>
+    /// Server: `processVoteRequest`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_process_vote_request")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_process_vote_request(IntPtr node, IntPtr frame_ptr, nuint frame_len, IntPtr reply_ptr, nuint reply_len);
+
+    /// <summary>
+    /// Server: `readTermVote`: what the file says. may block on disk
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_read_term_vote")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_read_term_vote(IntPtr node, IntPtr term_out, IntPtr vote_out);
+
+    /// <summary>
+    /// Server: `recalcQuorum`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_recalc_quorum")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_recalc_quorum(IntPtr node);
+
+    /// <summary>
+    /// Server: `removePeer`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_remove_peer")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_remove_peer(IntPtr node, ulong peer_id);
+
+    /// <summary>
+    /// Server: `requestVote`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_request_vote")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_request_vote(IntPtr node);
+
+    /// <summary>
+    /// Server: `resetElect`; for 0 `resetElectionTimeout`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_reset_elect")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_reset_elect(IntPtr node, ulong after_ns);
+
+    /// <summary>
+    /// Server: `resetInitializing`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_reset_initializing")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_reset_initializing(IntPtr node);
+
+    /// <summary>
+    /// Server: `resetWAL`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_reset_wal")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_reset_wal(IntPtr node);
+
+    /// <summary>
+    /// Server: `revertMembershipChange`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_revert_membership_change")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_revert_membership_change(IntPtr node);
+
+    /// <summary>
+    /// Server: `runAsCandidate`, on a detached node. Plays turns, moving the clock from deadline to
+    /// deadline, until the node leaves the loop or `limit_ns` has passed on its clock; writes the
+    /// role at the end (`NRG_ROLE_*`). may block on disk
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_run_as_candidate")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_run_as_candidate(IntPtr node, ulong limit_ns, IntPtr role_out);
+
+    /// <summary>
+    /// Server: `runAsFollower`, on a detached node. Plays turns, moving the clock from deadline to
+    /// deadline, until the node leaves the loop or `limit_ns` has passed on its clock; writes the
+    /// role at the end (`NRG_ROLE_*`). may block on disk
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_run_as_follower")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_run_as_follower(IntPtr node, ulong limit_ns, IntPtr role_out);
+
+    /// <summary>
+    /// Server: `runAsLeader`, on a detached node. Plays turns, moving the clock from deadline to
+    /// deadline, until the node leaves the loop or `limit_ns` has passed on its clock; writes the
+    /// role at the end (`NRG_ROLE_*`). may block on disk
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_run_as_leader")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_run_as_leader(IntPtr node, ulong limit_ns, IntPtr role_out);
+
+    /// <summary>
+    /// Server: `run`, on a detached node: plays turns until the node is closed or `limit_ns` has
+    /// passed on its clock. may block on disk
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_run")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_run(IntPtr node, ulong limit_ns);
+
+    /// <summary>
+    /// Server: `sendAppendEntryLocked`. The entries lie as for `nrg_node_propose_batch`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_send_append_entry_locked")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_send_append_entry_locked(IntPtr node, IntPtr data_ptr, nuint data_len, IntPtr lengths_ptr, IntPtr types_ptr, nuint count);
+
+    /// <summary>
+    /// Server: `sendAppendEntry`. The entries lie as for `nrg_node_propose_batch`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_send_append_entry")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_send_append_entry(IntPtr node, IntPtr data_ptr, nuint data_len, IntPtr lengths_ptr, IntPtr types_ptr, nuint count);
+
+    /// <summary>
+    /// Server: `sendCatchupSignal`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_send_catchup_signal")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_send_catchup_signal(IntPtr node);
+
+    /// <summary>
+    /// Server: `sendHeartbeat`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_send_heartbeat")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_send_heartbeat(IntPtr node);
+
+    /// <summary>
+    /// Server: `sendPeerState`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_send_peer_state")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_send_peer_state(IntPtr node);
+
+    /// <summary>
+    /// Server: `sendRPC`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_send_rpc")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_send_rpc(IntPtr node, IntPtr subject_ptr, nuint subject_len, IntPtr reply_ptr, nuint reply_len, IntPtr payload_ptr, nuint payload_len);
+
+    /// <summary>
+    /// Server: `sendReply`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_send_reply")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_send_reply(IntPtr node, IntPtr subject_ptr, nuint subject_len, IntPtr payload_ptr, nuint payload_len);
+
+    /// <summary>
+    /// Server: `setObserver`, with an extension state. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_set_observer_core")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_set_observer_core(IntPtr node, uint observer, uint extension);
+
+    /// <summary>
+    /// Server: `setWriteErrLocked`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_set_write_err_locked")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_set_write_err_locked(IntPtr node, IntPtr text_ptr, nuint text_len);
+
+    /// <summary>
+    /// Server: `setWriteErr`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_set_write_err")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_set_write_err(IntPtr node, IntPtr text_ptr, nuint text_len);
+
+    /// <summary>
+    /// Server: `stepdown`. 0 is no leader. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_step_down_core")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_step_down_core(IntPtr node, ulong leader);
+
+    /// <summary>
+    /// Server: `storeToWAL`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_store_to_wal")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_store_to_wal(IntPtr node, IntPtr frame_ptr, nuint frame_len);
+
+    /// <summary>
+    /// Server: `switchState`. `role` is one of `NRG_ROLE_*`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_switch_state")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_switch_state(IntPtr node, uint role);
+
+    /// <summary>
+    /// Server: `switchToCandidate`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_switch_to_candidate")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_switch_to_candidate(IntPtr node);
+
+    /// <summary>
+    /// Server: `switchToFollowerLocked`. 0 is no leader. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_switch_to_follower_locked")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_switch_to_follower_locked(IntPtr node, ulong leader);
+
+    /// <summary>
+    /// Server: `switchToFollower`. 0 is no leader. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_switch_to_follower")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_switch_to_follower(IntPtr node, ulong leader);
+
+    /// <summary>
+    /// Server: `switchToLeader`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_switch_to_leader")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_switch_to_leader(IntPtr node);
+
+    /// <summary>
+    /// Server: `trackPeer`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_track_peer")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_track_peer(IntPtr node, ulong peer_id);
+
+    /// <summary>
+    /// Server: `trackResponse`. Writes 1 for yes, else 0. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_track_response")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_track_response(IntPtr node, IntPtr frame_ptr, nuint frame_len, IntPtr tracked_out);
+
+    /// <summary>
+    /// Server: `truncateWAL`; below the commit too, as there. Writes 1 when the log was cut, else
+    /// 0. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_truncate_wal")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_truncate_wal(IntPtr node, ulong term, ulong index, IntPtr cut_out);
+
+    /// <summary>
+    /// Server: `tryCommit`. Writes 1 for yes, else 0. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_try_commit")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_try_commit(IntPtr node, ulong index, IntPtr committed_out);
+
+    /// <summary>
+    /// Server: `updateLeadChange`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_update_lead_change")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_update_lead_change(IntPtr node, uint is_leader);
+
+    /// <summary>
+    /// Server: `updateLeader`. 0 is no leader. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_update_leader")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_update_leader(IntPtr node, ulong leader);
+
+    /// <summary>
+    /// Server: `wonElection`. Writes 1 for yes, else 0. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_won_election")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_won_election(IntPtr node, uint votes, IntPtr won_out);
+
+    /// <summary>
+    /// Server: `writePeerState`. The frame is an encoded peer state. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_write_peer_state")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_write_peer_state(IntPtr node, IntPtr frame_ptr, nuint frame_len);
+
+    /// <summary>
+    /// Server: `writeTermVote`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_write_term_vote")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_write_term_vote(IntPtr node);
+
+    /// <summary>
+    /// Stops the inputs, timers and commands of a node, as `nrg_loopback_freeze`. short lock
     /// </summary>
     [LibraryImport(NativeLib, EntryPoint = "nrg_test_node_freeze")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static partial int nrg_test_node_freeze(IntPtr node);
 
     /// <summary>
-    /// Takes what the node has sent, in order, as a batch of messages. short lock
+    /// Takes all permits of a detached node to use the disk (`taken` not 0), so that whoever writes
+    /// waits, or gives them back (0). short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_permits")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_permits(IntPtr node, uint taken);
+
+    /// <summary>
+    /// Takes what a detached node has sent, in order, as a batch of messages. short lock
     ///
     /// The batch belongs to the caller, until `nrg_batch_free`; null when nothing was sent.
     /// </summary>
-    [LibraryImport(NativeLib, EntryPoint = "nrg_test_node_sent_take")]
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_spy_take")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static partial int nrg_test_node_sent_take(IntPtr node, IntPtr batch_out);
+    internal static partial int nrg_test_spy_take(IntPtr node, IntPtr batch_out);
 
     /// <summary>
     /// Takes what the tap has heard, in order, as a batch of messages. short lock
@@ -285,37 +790,28 @@ internal static partial class Interop {
     internal static partial int nrg_test_loopback_rule_fired(IntPtr loopback, IntPtr count_out);
 
     /// <summary>
-    /// Calls a method of a live node, as `nrg_test_node_call`; what needs hands around the node, such
-    /// as playing turns, is `NRG_STATUS_NOT_FOUND`. short lock
-    ///
-    /// The batch belongs to the caller, until `nrg_batch_free`.
+    /// Appends any bytes to the log itself and writes their index; the node does not know. short
+    /// lock
     /// </summary>
-    [LibraryImport(NativeLib, EntryPoint = "nrg_test_live_call")]
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_wal_store")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static partial int nrg_test_live_call(IntPtr node, ref byte name_ptr, nuint name_len, ref byte args_ptr, nuint args_len, IntPtr batch_out);
+    internal static partial int nrg_test_wal_store(IntPtr node, ref byte frame_ptr, nuint frame_len, ref ulong index_out);
 
     /// <summary>
-    /// Calls a method of the node by the reference's name in snake case, with a JSON array of
-    /// arguments; its result comes as JSON, in a batch of one record. may block on disk
+    /// Calls a method of a node by the server's name in snake case, with a JSON array of arguments;
+    /// its result comes as JSON, in a batch of one record. For what has no function of its own yet.
+    /// short lock
     ///
-    /// An unknown method: `NRG_STATUS_NOT_FOUND`. An error of the method is this call's status. The
-    /// batch belongs to the caller, until `nrg_batch_free`.
+    /// An unknown method: `NRG_STATUS_NOT_FOUND`. The batch belongs to the caller, until
+    /// `nrg_batch_free`.
     /// </summary>
     [LibraryImport(NativeLib, EntryPoint = "nrg_test_node_call")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static partial int nrg_test_node_call(IntPtr node, ref byte name_ptr, nuint name_len, ref byte args_ptr, nuint args_len, IntPtr batch_out);
 
     /// <summary>
-    /// Changes fields of a live node, as `nrg_test_node_set`; its invariants are no longer checked.
-    /// short lock
-    /// </summary>
-    [LibraryImport(NativeLib, EntryPoint = "nrg_test_live_set")]
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static partial int nrg_test_live_set(IntPtr node, ref byte patch_ptr, nuint patch_len);
-
-    /// <summary>
-    /// Changes fields of the node by a JSON merge patch, with the names of `nrg_test_node_dump`.
-    /// short lock
+    /// Changes fields of a node by a JSON merge patch, with the names of `nrg_test_node_dump`; its
+    /// invariants are no longer checked. short lock
     ///
     /// An unknown name: `NRG_STATUS_NOT_FOUND`. A name that can only be read, or a value that does not
     /// fit: `NRG_STATUS_INVALID_ARGUMENT`.
@@ -350,15 +846,12 @@ internal static partial class Interop {
     internal static partial int nrg_test_codec(uint operation, ref byte name_ptr, nuint name_len, ref byte group_name_ptr, nuint group_name_len, ref byte input_ptr, nuint input_len, ref byte buf_ptr, nuint buf_len, ref nuint needed_len_out);
 
     /// <summary>
-    /// Delivers a message as it comes from the wire. short lock
-    ///
-    /// `kind` is one of `NRG_TEST_DELIVER_*`. For an append entry `source_kind` is one of
-    /// `NRG_TEST_ORIGIN_*` and `catchup` the handle of the catch-up; else both are 0. `reply_ptr` is
-    /// the subject for an answer.
+    /// Hands a message to whatever subscription a node has to a subject; it is queued. Writes 1 when
+    /// there is one, else 0. short lock
     /// </summary>
-    [LibraryImport(NativeLib, EntryPoint = "nrg_test_node_deliver")]
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_inject")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static partial int nrg_test_node_deliver(IntPtr node, uint kind, uint source_kind, ulong catchup, ref byte frame_ptr, nuint frame_len, ref byte reply_ptr, nuint reply_len);
+    internal static partial int nrg_test_inject(IntPtr node, ref byte subject_ptr, nuint subject_len, ref byte reply_ptr, nuint reply_len, ref byte payload_ptr, nuint payload_len, ref uint heard_out);
 
     /// <summary>
     /// Listens from now on to the messages whose subject matches, with the wildcards `*` and `&gt;`;
@@ -371,15 +864,27 @@ internal static partial class Interop {
     internal static partial int nrg_test_loopback_tap_open(IntPtr loopback, ref byte subject_ptr, nuint subject_len, IntPtr tap_out);
 
     /// <summary>
-    /// Opens a detached node, bootstrapped before unless it is hand-made (`NRG_TEST_NODE_*`).
-    /// Transport, loopback and token of `config` are ignored; a null `tuning` is the production
-    /// timing. may block on disk
+    /// Opens a detached node, bootstrapped before unless it is hand-made (`NRG_TEST_NODE_*`), in a
+    /// runtime with `NRG_CLOCK_MANUAL`. may block on disk
     ///
-    /// The handle belongs to the caller, until `nrg_test_node_free`.
+    /// Every function of a node works on it. It has no driver: each call settles, which means that
+    /// writes are synced and what they held back is sent; queues are popped and timers fire only in
+    /// turns that are played. Transport and loopback of `config` are ignored. The handle belongs to
+    /// the caller, until `nrg_node_free`.
     /// </summary>
     [LibraryImport(NativeLib, EntryPoint = "nrg_test_node_open")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static partial int nrg_test_node_open(ref NrgNodeConfig config, ref NrgTuning tuning, uint flags, IntPtr node_out);
+    internal static partial int nrg_test_node_open(IntPtr runtime, ref NrgNodeConfig config, uint flags, IntPtr node_out);
+
+    /// <summary>
+    /// Puts a message at the end of a queue: `prop` (data, with its term), `entry`, `resp`, `reqs`,
+    /// `votes`, or a nil guard at the end of `apply`. short lock
+    ///
+    /// Another queue: `NRG_STATUS_NOT_FOUND`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_queue_push")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_queue_push(IntPtr node, ref byte queue_ptr, nuint queue_len, ref byte frame_ptr, nuint frame_len, ref byte reply_ptr, nuint reply_len, ulong term);
 
     /// <summary>
     /// Puts servers into partitions right after certain messages, before the next one; replaces an
@@ -401,6 +906,253 @@ internal static partial class Interop {
     [LibraryImport(NativeLib, EntryPoint = "nrg_test_loopback_inject")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static partial int nrg_test_loopback_inject(IntPtr loopback, ref byte subject_ptr, nuint subject_len, ref byte reply_ptr, nuint reply_len, ref byte payload_ptr, nuint payload_len, ref nuint receivers_out);
+
+    /// <summary>
+    /// Server: `buildAppendEntry`. The entries lie as for `nrg_node_propose_batch`; the frame comes
+    /// as a batch of one record. short lock
+    ///
+    /// The batch belongs to the caller, until `nrg_batch_free`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_build_append_entry")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_build_append_entry(IntPtr node, ref byte data_ptr, nuint data_len, ref uint lengths_ptr, ref byte types_ptr, nuint count, IntPtr batch_out);
+
+    /// <summary>
+    /// Server: `cachePendingEntry`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_cache_pending_entry")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_cache_pending_entry(IntPtr node, ref byte frame_ptr, nuint frame_len);
+
+    /// <summary>
+    /// Server: `catchupFollower`. The frame is the follower's answer, the reply its inbox. short
+    /// lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_catchup_follower")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_catchup_follower(IntPtr node, ref byte frame_ptr, nuint frame_len, ref byte reply_ptr, nuint reply_len);
+
+    /// <summary>
+    /// Server: `catchupStalled`. Writes 1 for yes, else 0. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_catchup_stalled")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_catchup_stalled(IntPtr node, ref uint stalled_out);
+
+    /// <summary>
+    /// Server: `createCatchup`. The inbox comes as a batch of one record. short lock
+    ///
+    /// The batch belongs to the caller, until `nrg_batch_free`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_create_catchup")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_create_catchup(IntPtr node, ref byte frame_ptr, nuint frame_len, IntPtr batch_out);
+
+    /// <summary>
+    /// Server: `handleAppendEntryResponse`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_handle_append_entry_response")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_handle_append_entry_response(IntPtr node, ref byte frame_ptr, nuint frame_len, ref byte reply_ptr, nuint reply_len);
+
+    /// <summary>
+    /// Server: `handleAppendEntry`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_handle_append_entry")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_handle_append_entry(IntPtr node, ref byte frame_ptr, nuint frame_len, ref byte reply_ptr, nuint reply_len);
+
+    /// <summary>
+    /// Server: `handleForwardedProposal`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_handle_forwarded_proposal")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_handle_forwarded_proposal(IntPtr node, ref byte frame_ptr, nuint frame_len, ref byte reply_ptr, nuint reply_len);
+
+    /// <summary>
+    /// Server: `handleVoteRequest`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_handle_vote_request")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_handle_vote_request(IntPtr node, ref byte frame_ptr, nuint frame_len, ref byte reply_ptr, nuint reply_len);
+
+    /// <summary>
+    /// Server: `handleVoteResponse`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_handle_vote_response")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_handle_vote_response(IntPtr node, ref byte frame_ptr, nuint frame_len);
+
+    /// <summary>
+    /// Server: `isClosed`. Writes 1 for yes, else 0. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_is_closed")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_is_closed(IntPtr node, ref uint closed_out);
+
+    /// <summary>
+    /// Server: `lostQuorum`. Writes 1 for yes, else 0. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_lost_quorum")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_lost_quorum(IntPtr node, ref uint lost_out);
+
+    /// <summary>
+    /// Server: `pendingSelfRemoval`. Writes 1 for yes, else 0. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_pending_self_removal")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_pending_self_removal(IntPtr node, ref uint pending_out);
+
+    /// <summary>
+    /// Server: `processAppendEntryResponse`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_process_append_entry_response")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_process_append_entry_response(IntPtr node, ref byte frame_ptr, nuint frame_len, ref byte reply_ptr, nuint reply_len);
+
+    /// <summary>
+    /// Server: `processAppendEntry`. short lock
+    ///
+    /// `source_kind` is one of `NRG_TEST_ORIGIN_*`; `catchup` is the handle of the catch-up, over
+    /// or not, else 0.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_process_append_entry")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_process_append_entry(IntPtr node, ref byte frame_ptr, nuint frame_len, ref byte reply_ptr, nuint reply_len, uint source_kind, ulong catchup);
+
+    /// <summary>
+    /// Server: `processPeerState`. The frame is an encoded peer state. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_process_peer_state")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_process_peer_state(IntPtr node, ref byte frame_ptr, nuint frame_len);
+
+    /// <summary>
+    /// Server: `processVoteRequest`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_process_vote_request")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_process_vote_request(IntPtr node, ref byte frame_ptr, nuint frame_len, ref byte reply_ptr, nuint reply_len);
+
+    /// <summary>
+    /// Server: `readTermVote`: what the file says. may block on disk
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_read_term_vote")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_read_term_vote(IntPtr node, ref ulong term_out, ref ulong vote_out);
+
+    /// <summary>
+    /// Server: `runAsCandidate`, on a detached node. Plays turns, moving the clock from deadline to
+    /// deadline, until the node leaves the loop or `limit_ns` has passed on its clock; writes the
+    /// role at the end (`NRG_ROLE_*`). may block on disk
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_run_as_candidate")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_run_as_candidate(IntPtr node, ulong limit_ns, ref uint role_out);
+
+    /// <summary>
+    /// Server: `runAsFollower`, on a detached node. Plays turns, moving the clock from deadline to
+    /// deadline, until the node leaves the loop or `limit_ns` has passed on its clock; writes the
+    /// role at the end (`NRG_ROLE_*`). may block on disk
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_run_as_follower")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_run_as_follower(IntPtr node, ulong limit_ns, ref uint role_out);
+
+    /// <summary>
+    /// Server: `runAsLeader`, on a detached node. Plays turns, moving the clock from deadline to
+    /// deadline, until the node leaves the loop or `limit_ns` has passed on its clock; writes the
+    /// role at the end (`NRG_ROLE_*`). may block on disk
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_run_as_leader")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_run_as_leader(IntPtr node, ulong limit_ns, ref uint role_out);
+
+    /// <summary>
+    /// Server: `sendAppendEntryLocked`. The entries lie as for `nrg_node_propose_batch`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_send_append_entry_locked")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_send_append_entry_locked(IntPtr node, ref byte data_ptr, nuint data_len, ref uint lengths_ptr, ref byte types_ptr, nuint count);
+
+    /// <summary>
+    /// Server: `sendAppendEntry`. The entries lie as for `nrg_node_propose_batch`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_send_append_entry")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_send_append_entry(IntPtr node, ref byte data_ptr, nuint data_len, ref uint lengths_ptr, ref byte types_ptr, nuint count);
+
+    /// <summary>
+    /// Server: `sendRPC`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_send_rpc")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_send_rpc(IntPtr node, ref byte subject_ptr, nuint subject_len, ref byte reply_ptr, nuint reply_len, ref byte payload_ptr, nuint payload_len);
+
+    /// <summary>
+    /// Server: `sendReply`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_send_reply")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_send_reply(IntPtr node, ref byte subject_ptr, nuint subject_len, ref byte payload_ptr, nuint payload_len);
+
+    /// <summary>
+    /// Server: `setWriteErrLocked`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_set_write_err_locked")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_set_write_err_locked(IntPtr node, ref byte text_ptr, nuint text_len);
+
+    /// <summary>
+    /// Server: `setWriteErr`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_set_write_err")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_set_write_err(IntPtr node, ref byte text_ptr, nuint text_len);
+
+    /// <summary>
+    /// Server: `storeToWAL`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_store_to_wal")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_store_to_wal(IntPtr node, ref byte frame_ptr, nuint frame_len);
+
+    /// <summary>
+    /// Server: `trackResponse`. Writes 1 for yes, else 0. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_track_response")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_track_response(IntPtr node, ref byte frame_ptr, nuint frame_len, ref uint tracked_out);
+
+    /// <summary>
+    /// Server: `truncateWAL`; below the commit too, as there. Writes 1 when the log was cut, else
+    /// 0. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_truncate_wal")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_truncate_wal(IntPtr node, ulong term, ulong index, ref uint cut_out);
+
+    /// <summary>
+    /// Server: `tryCommit`. Writes 1 for yes, else 0. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_try_commit")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_try_commit(IntPtr node, ulong index, ref uint committed_out);
+
+    /// <summary>
+    /// Server: `wonElection`. Writes 1 for yes, else 0. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_won_election")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_won_election(IntPtr node, uint votes, ref uint won_out);
+
+    /// <summary>
+    /// Server: `writePeerState`. The frame is an encoded peer state. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_write_peer_state")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_write_peer_state(IntPtr node, ref byte frame_ptr, nuint frame_len);
 
     /// <summary>
     /// The records of a batch of messages and their number; null and 0 for null and for a batch of

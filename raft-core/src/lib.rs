@@ -25,7 +25,6 @@
 //! | [`shard`] | many nodes in one loop, still without I/O |
 //! | `runtime` | threads, clocks, disks and a transport around shards (feature `runtime`) |
 //! | `sim` | the same nodes in a seeded world (feature `sim`) |
-//! | `detached` | one node played by hand, for white-box tests (feature `testing`) |
 //!
 //! Open [`node`] first; `docs/protocol.md` tells it in prose.
 
@@ -40,8 +39,6 @@ pub mod time;
 pub mod types;
 pub mod wire;
 
-#[cfg(feature = "testing")]
-pub mod detached;
 #[cfg(feature = "runtime")]
 pub mod runtime;
 #[cfg(any(test, feature = "sim"))]

@@ -15,7 +15,7 @@ const ORDER: [&[&str]; 7] = [
     &["config"],
     &["node"],
     &["shard"],
-    &["runtime", "sim", "detached"],
+    &["runtime", "sim"],
 ];
 
 /// Folders that hold what is built, generated, or somebody else's data.

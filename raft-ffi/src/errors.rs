@@ -2,13 +2,13 @@
 
 use raft_core::config::ConfigError;
 #[cfg(feature = "testing")]
-use raft_core::detached::CallError;
+use raft_core::node::CallError;
 use raft_core::node::{
     AdjustError, CampaignError, EvictError, FatalError, MembershipError, PauseError, ProposeError,
     RescueError, StepDownError,
 };
 #[cfg(feature = "testing")]
-use raft_core::runtime::Busy;
+use raft_core::runtime::{Busy, HandsError};
 use raft_core::runtime::{RuntimeError, ShutDown, StartError, TransportError};
 use raft_core::storage::StorageError;
 #[cfg(feature = "testing")]
@@ -30,9 +30,9 @@ use crate::status::{
 };
 #[cfg(feature = "testing")]
 use crate::status::{
-    NRG_STATUS_BAD_APPEND_ENTRY, NRG_STATUS_BUSY, NRG_STATUS_LEADER_LEN, NRG_STATUS_MALFORMED,
-    NRG_STATUS_NODE_REMOVED, NRG_STATUS_NOT_FOUND, NRG_STATUS_SNAPSHOT_CORRUPT,
-    NRG_STATUS_TOO_MANY_ENTRIES, NRG_STATUS_UNSUPPORTED,
+    NRG_STATUS_BAD_APPEND_ENTRY, NRG_STATUS_BUSY, NRG_STATUS_FAULTED, NRG_STATUS_LEADER_LEN,
+    NRG_STATUS_MALFORMED, NRG_STATUS_NODE_REMOVED, NRG_STATUS_NOT_FOUND,
+    NRG_STATUS_SNAPSHOT_CORRUPT, NRG_STATUS_TOO_MANY_ENTRIES, NRG_STATUS_UNSUPPORTED,
 };
 
 impl From<ProposeError> for Failure {
@@ -210,6 +210,8 @@ impl From<StartError> for Failure {
             StartError::Node(error) => of_fatal(error),
             StartError::AlreadyRunning => NRG_STATUS_ALREADY_OPEN,
             StartError::ShutDown => NRG_STATUS_SHUTDOWN,
+            #[cfg(feature = "testing")]
+            StartError::NeedsManualClock => NRG_STATUS_INVALID_ARGUMENT,
             _ => NRG_STATUS_INTERNAL,
         };
         Self::new(status, error.to_string())
@@ -231,6 +233,17 @@ impl From<ShutDown> for Failure {
 impl From<Busy> for Failure {
     fn from(error: Busy) -> Self {
         Self::new(NRG_STATUS_BUSY, error.to_string())
+    }
+}
+
+#[cfg(feature = "testing")]
+impl From<HandsError> for Failure {
+    fn from(error: HandsError) -> Self {
+        let status = match error {
+            HandsError::NotDetached => NRG_STATUS_UNSUPPORTED,
+            HandsError::Faulted(_) => NRG_STATUS_FAULTED,
+        };
+        Self::new(status, error.to_string())
     }
 }
 

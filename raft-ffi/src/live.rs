@@ -22,19 +22,16 @@ pub enum Kind {
     Loopback = 4,
     /// `nrg_test_tap`, for the process
     Tap = 5,
-    /// `nrg_test_node`, for the process
-    TestNode = 6,
 }
 
 /// Every kind, in the order of the numbers.
-pub const KINDS: [Kind; 7] = [
+pub const KINDS: [Kind; 6] = [
     Kind::Runtime,
     Kind::Node,
     Kind::Batch,
     Kind::Checkpoint,
     Kind::Loopback,
     Kind::Tap,
-    Kind::TestNode,
 ];
 
 /// One counter for each kind.
@@ -55,7 +52,7 @@ impl LiveCounts {
     }
 
     fn counter(&self, kind: Kind) -> &AtomicU64 {
-        let [runtime, node, batch, checkpoint, loopback, tap, test_node] = &self.0;
+        let [runtime, node, batch, checkpoint, loopback, tap] = &self.0;
         match kind {
             Kind::Runtime => runtime,
             Kind::Node => node,
@@ -63,7 +60,6 @@ impl LiveCounts {
             Kind::Checkpoint => checkpoint,
             Kind::Loopback => loopback,
             Kind::Tap => tap,
-            Kind::TestNode => test_node,
         }
     }
 }
@@ -117,7 +113,7 @@ mod tests {
         let (one, two) = <(Arc<LiveCounts>, Arc<LiveCounts>)>::default();
         let counted = Counted::of(&one, Kind::Node);
         assert_eq!((one.count(Kind::Node), two.count(Kind::Node)), (1, 0));
-        assert_eq!((one.count(Kind::Batch), one.count(Kind::TestNode)), (0, 0));
+        assert_eq!((one.count(Kind::Batch), one.count(Kind::Tap)), (0, 0));
 
         drop(counted);
         assert_eq!(one.count(Kind::Node), 0);
@@ -126,6 +122,6 @@ mod tests {
     #[test]
     fn the_numbers_of_the_kinds_are_their_places() {
         let numbers: Vec<u32> = KINDS.iter().map(|kind| *kind as u32).collect();
-        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6]);
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 5]);
     }
 }

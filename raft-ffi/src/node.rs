@@ -48,6 +48,16 @@ impl Drop for NrgNode {
 }
 
 impl NrgNode {
+    pub(crate) fn new(runtime: &NrgRuntime, core: NodeHandle, network: Option<Arc<()>>) -> Self {
+        Self {
+            core,
+            network,
+            live: Arc::clone(runtime.live()),
+            runtime: runtime.core().clone(),
+            _counted: Counted::of(runtime.live(), Kind::Node),
+        }
+    }
+
     pub(crate) const fn core(&self) -> &NodeHandle {
         &self.core
     }
@@ -90,12 +100,6 @@ impl NrgNode {
     /// The wall clock of a moment, in nanoseconds of Unix time; 0 for none.
     pub(crate) fn unix_nanos(&self, at: Option<Instant>) -> u64 {
         at.map_or(0, |at| self.runtime.unix_nanos(at))
-    }
-
-    /// This moment on the runtime's clock.
-    #[cfg(feature = "testing")]
-    pub(crate) fn now(&self) -> Instant {
-        self.runtime.now()
     }
 }
 
@@ -226,13 +230,8 @@ pub unsafe extern "C" fn nrg_node_open(
                     None => Transport::Host(TrafficAccount::default()),
                 };
                 let core = runtime.core().start(config, transport)?;
-                Ok(NrgNode {
-                    core,
-                    network: network.map(|network| Arc::clone(&network.identity)),
-                    live: Arc::clone(runtime.live()),
-                    runtime: runtime.core().clone(),
-                    _counted: Counted::of(runtime.live(), Kind::Node),
-                })
+                let network = network.map(|network| Arc::clone(&network.identity));
+                Ok(NrgNode::new(runtime, core, network))
             })
         }
     })

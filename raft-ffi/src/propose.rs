@@ -195,7 +195,7 @@ pub(crate) fn parts(mut packed: Bytes, lengths: &[u32]) -> impl Iterator<Item = 
         .map(move |len| packed.split_to(*len as usize))
 }
 
-fn entries(packed: Bytes, lengths: &[u32], types: &[u8]) -> Vec<Entry> {
+pub(crate) fn entries(packed: Bytes, lengths: &[u32], types: &[u8]) -> Vec<Entry> {
     parts(packed, lengths)
         .zip(types)
         .map(|(data, code)| Entry {

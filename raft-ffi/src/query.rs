@@ -152,12 +152,7 @@ fn node_state(node: &NrgNode, status: &NodeStatus) -> NrgNodeState {
     };
     NrgNodeState {
         struct_size: 0,
-        role: match status.role {
-            Role::Follower => NRG_ROLE_FOLLOWER,
-            Role::Leader => NRG_ROLE_LEADER,
-            Role::Candidate => NRG_ROLE_CANDIDATE,
-            Role::Closed => NRG_ROLE_CLOSED,
-        },
+        role: role_number(status.role),
         flags: flags(node, status),
         sync_policy,
         leader: status.leader.map_or(0, peer_number),
@@ -182,6 +177,16 @@ fn node_state(node: &NrgNode, status: &NodeStatus) -> NrgNodeState {
         entry_queue_len: shown(status.entries_len),
         response_queue_len: shown(status.responses_len),
         apply_queue_len: shown(status.apply_len),
+    }
+}
+
+/// The number of a role (`NRG_ROLE_*`).
+pub(crate) const fn role_number(role: Role) -> u32 {
+    match role {
+        Role::Follower => NRG_ROLE_FOLLOWER,
+        Role::Leader => NRG_ROLE_LEADER,
+        Role::Candidate => NRG_ROLE_CANDIDATE,
+        Role::Closed => NRG_ROLE_CLOSED,
     }
 }
 

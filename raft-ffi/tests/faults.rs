@@ -1,4 +1,4 @@
-//! What the testing flavour offers: faults, taps, time, detached nodes, live objects.
+//! What the testing flavour offers: faults, taps, time, live objects.
 
 #![cfg(feature = "testing")]
 #![allow(
@@ -29,15 +29,12 @@ use natsraft::runtime::*;
 use natsraft::status::*;
 use natsraft::testing::clock::*;
 use natsraft::testing::fault::*;
-use natsraft::testing::live::*;
 use natsraft::testing::loopback::*;
 use natsraft::testing::node::*;
 use natsraft::testing::objects::*;
 use natsraft::types::*;
-use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use support::{Host, entries, last_error, node_config, ok, peer, zeroed};
+use support::{Host, last_error, ok, peer, zeroed};
 
 fn failure_of(node: *const NrgNode) -> (i32, String) {
     let (mut code, mut text, mut len) = (0, vec![0; 256], 0);
@@ -121,7 +118,7 @@ fn calls(host: &Host, node: *const NrgNode) -> Vec<(&'static str, i32)> {
         let take = nrg_node_apply_take(node, 1, 1, &mut batch);
         assert!(batch.is_null());
         batch = std::ptr::dangling_mut();
-        let dump = nrg_test_live_dump(node, &mut batch);
+        let dump = nrg_test_node_dump(node, &mut batch);
         assert!(batch.is_null());
         let (lengths, types) = ([1], [0]);
         vec![
@@ -316,224 +313,4 @@ fn frozen_node_resumes() {
     assert!(host.nodes[0].applied.is_empty());
     ok(unsafe { nrg_test_node_unfreeze(node) });
     host.pump_until("the entry", |nodes| nodes[0].applied.len() == 1);
-}
-
-#[test]
-fn live_node_is_read_called_and_written_frozen_or_not() {
-    let host = Host::lone_leader();
-    let node = host.nodes[0].node;
-    let call = |name: &str| {
-        let (args, mut batch) = ("[]", null_mut());
-        let status = unsafe {
-            let (name_ptr, name_len) = (name.as_ptr(), name.len());
-            nrg_test_live_call(
-                node,
-                name_ptr,
-                name_len,
-                args.as_ptr(),
-                args.len(),
-                &mut batch,
-            )
-        };
-        (
-            status,
-            entries(batch).map(|records| String::from_utf8(records[0].3.clone()).unwrap()),
-        )
-    };
-    let dump = || {
-        let mut batch = null_mut();
-        ok(unsafe { nrg_test_live_dump(node, &mut batch) });
-        serde_json::from_slice::<Value>(&entries(batch).unwrap()[0].3).unwrap()
-    };
-
-    assert_eq!(call("term"), (NRG_STATUS_OK, Some("1".to_owned())));
-    assert_eq!(call("no_such_method"), (NRG_STATUS_NOT_FOUND, None));
-    ok(unsafe { nrg_test_node_freeze(node) });
-    assert_eq!(
-        (dump()["state"].clone(), dump()["csz"].clone()),
-        (json!(1), json!(1))
-    );
-    let patch = r#"{"csz": 3}"#;
-    ok(unsafe { nrg_test_live_set(node, patch.as_ptr(), patch.len()) });
-    assert_eq!(dump()["csz"], json!(3));
-    let status = unsafe { nrg_test_live_set(node, b"{".as_ptr(), 1) };
-    assert_eq!(status, NRG_STATUS_MALFORMED);
-    ok(unsafe { nrg_test_node_unfreeze(node) });
-}
-
-/// A detached node with its folder.
-struct Detached(
-    *mut NrgTestNode,
-    #[expect(dead_code, reason = "removed with it")] TempDir,
-);
-
-impl Detached {
-    fn open(flags: u32) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().to_str().unwrap().to_owned();
-        let config = node_config(&root, null(), 0, peer("AAAAAAAA"));
-        let mut node = null_mut();
-        ok(unsafe { nrg_test_node_open(&config, null(), flags, &mut node) });
-        Self(node, folder)
-    }
-
-    fn call(&self, name: &str, args: &str) -> Result<Value, i32> {
-        let mut batch = null_mut();
-        let status = unsafe {
-            let (name_len, args_len) = (name.len(), args.len());
-            nrg_test_node_call(
-                self.0,
-                name.as_ptr(),
-                name_len,
-                args.as_ptr(),
-                args_len,
-                &mut batch,
-            )
-        };
-        let records = entries(batch);
-        if status != NRG_STATUS_OK {
-            assert!(records.is_none());
-            return Err(status);
-        }
-        Ok(serde_json::from_slice(&records.unwrap()[0].3).unwrap())
-    }
-
-    fn dump(&self) -> Value {
-        let mut batch = null_mut();
-        ok(unsafe { nrg_test_node_dump(self.0, &mut batch) });
-        serde_json::from_slice(&entries(batch).unwrap()[0].3).unwrap()
-    }
-
-    fn set(&self, patch: &str) -> i32 {
-        unsafe { nrg_test_node_set(self.0, patch.as_ptr(), patch.len()) }
-    }
-
-    fn deliver(&self, kind: u32, source_kind: u32, frame: &[u8]) -> i32 {
-        let reply = "back";
-        unsafe {
-            nrg_test_node_deliver(
-                self.0,
-                kind,
-                source_kind,
-                0,
-                frame.as_ptr(),
-                frame.len(),
-                reply.as_ptr(),
-                reply.len(),
-            )
-        }
-    }
-}
-
-impl Drop for Detached {
-    fn drop(&mut self) {
-        ok(unsafe { nrg_test_node_free(self.0) });
-    }
-}
-
-#[test]
-fn detached_node_is_called_read_and_written() {
-    let node = Detached::open(0);
-    assert_eq!(node.dump()["term"], json!(0));
-    ok(node.set(r#"{"term": 5}"#));
-    assert_eq!(node.dump()["term"], json!(5));
-    assert_eq!(node.call("term", "[]"), Ok(json!(5)));
-    node.call("switch_to_candidate", "[]").unwrap();
-    assert_eq!(
-        (node.dump()["term"].clone(), node.dump()["state"].clone()),
-        (json!(6), json!(2))
-    );
-
-    assert_eq!(node.call("no_such_method", "[]"), Err(NRG_STATUS_NOT_FOUND));
-    assert_eq!(node.call("term", "no json"), Err(NRG_STATUS_MALFORMED));
-    assert_eq!(node.set(r#"{"no_such_field": 1}"#), NRG_STATUS_NOT_FOUND);
-    assert_eq!(node.set("no json"), NRG_STATUS_MALFORMED);
-    assert_eq!(node.set(r#"{"term": "x"}"#), NRG_STATUS_INVALID_ARGUMENT);
-    assert_eq!(
-        node.call("propose", r#"[1, "00"]"#),
-        Err(NRG_STATUS_NOT_LEADER)
-    );
-}
-
-#[test]
-fn detached_node_answers_what_is_delivered() {
-    let node = Detached::open(0);
-    // A vote request of term 3 from an empty candidate.
-    let mut request = [0; 32];
-    request[0] = 3;
-    request[24..].copy_from_slice(b"BBBBBBBB");
-    ok(unsafe { nrg_test_node_hold_sync(node.0, 1) });
-    ok(node.deliver(NRG_TEST_DELIVER_VOTE_REQUEST, 0, &request));
-    assert_eq!(sent(&node), [], "a vote waits for its sync");
-
-    ok(unsafe { nrg_test_node_hold_sync(node.0, 0) });
-    let mut vote = vec![3, 0, 0, 0, 0, 0, 0, 0];
-    vote.extend_from_slice(b"AAAAAAAA");
-    vote.push(1);
-    assert_eq!(
-        sent(&node),
-        [("back".to_owned(), vote)],
-        "granted; a new node is not yet empty"
-    );
-    ok(unsafe { nrg_test_node_advance(node.0, 1_000) });
-
-    let status = node.deliver(NRG_TEST_DELIVER_APPEND_ENTRY, 3, b"");
-    assert_eq!(status, NRG_STATUS_INVALID_ARGUMENT);
-    assert_eq!(node.deliver(4, 0, b""), NRG_STATUS_INVALID_ARGUMENT);
-    for kind in [NRG_TEST_DELIVER_RESPONSE, NRG_TEST_DELIVER_VOTE_RESPONSE] {
-        ok(node.deliver(kind, 0, b"too short"));
-    }
-}
-
-fn sent(node: &Detached) -> Vec<(String, Vec<u8>)> {
-    let mut batch = null_mut();
-    ok(unsafe { nrg_test_node_sent_take(node.0, &mut batch) });
-    let mut count = 0;
-    let mut sent = Vec::new();
-    unsafe {
-        let messages = nrg_test_batch_messages(batch, &mut count);
-        for at in 0..count {
-            let message = &*messages.add(at);
-            let subject = slice::from_raw_parts(message.subject_ptr, message.subject_len);
-            let payload = slice::from_raw_parts(message.payload_ptr, message.payload_len);
-            sent.push((
-                String::from_utf8(subject.to_vec()).unwrap(),
-                payload.to_vec(),
-            ));
-        }
-        ok(nrg_batch_free(batch));
-    }
-    sent
-}
-
-#[test]
-fn detached_node_checks_its_flags_and_handles() {
-    let root = tempfile::tempdir().unwrap();
-    let root = root.path().to_str().unwrap();
-    let config = node_config(root, null(), 0, peer("AAAAAAAA"));
-    let mut node = std::ptr::dangling_mut();
-    unsafe {
-        let status = nrg_test_node_open(&config, null(), 4, &mut node);
-        assert_eq!(
-            (status, node.is_null()),
-            (NRG_STATUS_INVALID_ARGUMENT, true)
-        );
-        assert_eq!(
-            nrg_test_node_dump(null(), &mut null_mut()),
-            NRG_STATUS_NULL_ARGUMENT
-        );
-        assert_eq!(
-            nrg_test_node_set(null(), null(), 0),
-            NRG_STATUS_NULL_ARGUMENT
-        );
-        assert_eq!(nrg_test_node_hold_sync(null(), 1), NRG_STATUS_NULL_ARGUMENT);
-        assert_eq!(nrg_test_node_advance(null(), 1), NRG_STATUS_NULL_ARGUMENT);
-        assert_eq!(
-            nrg_test_node_sent_take(null(), &mut null_mut()),
-            NRG_STATUS_NULL_ARGUMENT
-        );
-        ok(nrg_test_node_free(null_mut()));
-    }
-    let hand_made = Detached::open(NRG_TEST_NODE_NO_LOG | NRG_TEST_NODE_NO_TRANSPORT);
-    assert_eq!(hand_made.dump()["csz"], json!(0));
 }

@@ -2,151 +2,219 @@ using ZB.MOM.NatsNet.Server.Native;
 
 namespace ZB.MOM.NatsNet.Server;
 
-/// <summary>
-/// What a white-box test may do to a live node. Needs the testing build of the library.
-/// </summary>
+/// <summary>Where an append entry comes from.</summary>
+/// <param name="Kind">NRG_TEST_ORIGIN_*.</param>
+/// <param name="Catchup">The catch-up it came under, over or not.</param>
+internal readonly record struct AppendEntryOrigin(uint Kind, ulong Catchup = 0)
+{
+    /// <summary>The group's own subject.</summary>
+    internal static AppendEntryOrigin Live { get; } = new(Nrg.NRG_TEST_ORIGIN_LIVE);
+
+    /// <summary>The node's own log.</summary>
+    internal static AppendEntryOrigin Replay { get; } = new(Nrg.NRG_TEST_ORIGIN_REPLAY);
+
+    /// <summary>The inbox of a catch-up.</summary>
+    internal static AppendEntryOrigin Of(ulong catchup)
+        => new(Nrg.NRG_TEST_ORIGIN_CATCHUP, catchup);
+}
+
+// The reference's functions below the surface, under its names: each is one call into the node,
+// which may be driven, frozen or detached. They need the testing build of the library.
 public sealed partial class Raft
 {
-    /// <summary>Stops the node's inputs, timers and commands.</summary>
-    internal void Freeze()
-        => Check(NativeMethods.TestNodeFreeze(Handle, frozen: true), nameof(Freeze));
+    // Roles, votes, leadership.
 
-    /// <summary>Lets a frozen node go on.</summary>
-    internal void Unfreeze()
-        => Check(NativeMethods.TestNodeFreeze(Handle, frozen: false), nameof(Unfreeze));
+    internal void SwitchToCandidate() => Test(Interop.nrg_test_switch_to_candidate);
 
-    /// <summary>
-    /// Makes a call on the node panic inside the engine; returns what the caller gets.
-    /// </summary>
-    internal RaftStatus PanicInCall()
-        => NativeMethods.TestInjectFault(Handle, Nrg.NRG_TEST_FAULT_PANIC_IN_CALL);
+    internal void SwitchToLeader() => Test(Interop.nrg_test_switch_to_leader);
 
-    /// <summary>Makes the node itself panic, outside any call of the host.</summary>
-    internal RaftStatus PanicInNode()
-        => NativeMethods.TestInjectFault(Handle, Nrg.NRG_TEST_FAULT_PANIC_IN_NODE);
-}
+    internal void SwitchToFollower(string leader)
+        => Test(node => Interop.nrg_test_switch_to_follower(node, PeerOrNone(leader)));
 
-/// <summary>One message as a spy saw it.</summary>
-/// <param name="Source">Who sent it; empty for an injected one.</param>
-/// <param name="Subject">Its subject.</param>
-/// <param name="Reply">The subject for answers; empty when there is none.</param>
-/// <param name="Payload">The message itself.</param>
-internal sealed record RaftMessage(string Source, string Subject, string Reply, byte[] Payload);
+    internal void SwitchToFollowerLocked(string leader)
+        => Test(node => Interop.nrg_test_switch_to_follower_locked(node, PeerOrNone(leader)));
 
-/// <summary>
-/// Sees the messages of an in-process network. Needs the testing build of the library.
-/// </summary>
-internal sealed class LoopbackTap : IDisposable
-{
-    private readonly TapHandle _handle;
+    internal void StepDownCore(string leader)
+        => Test(node => Interop.nrg_test_step_down_core(node, PeerOrNone(leader)));
 
-    internal LoopbackTap(LoopbackNetwork network, string pattern)
+    internal void SwitchState(RaftState state)
+        => Test(node => Interop.nrg_test_switch_state(node, (uint)state));
+
+    internal void UpdateLeader(string leader)
+        => Test(node => Interop.nrg_test_update_leader(node, PeerOrNone(leader)));
+
+    internal void UpdateLeadChange(bool isLeader)
+        => Test(node => Interop.nrg_test_update_lead_change(node, Number(isLeader)));
+
+    internal void RequestVote() => Test(Interop.nrg_test_request_vote);
+
+    internal void ProcessVoteRequest(VoteRequest request, string reply = "")
+        => Test(Interop.nrg_test_process_vote_request, request.Encode(), reply);
+
+    internal void HandleVoteRequest(VoteRequest request, string reply = "")
+        => Test(Interop.nrg_test_handle_vote_request, request.Encode(), reply);
+
+    internal void HandleVoteResponse(VoteResponse response)
+        => Test(Interop.nrg_test_handle_vote_response, response.Encode());
+
+    internal bool WonElection(int votes)
+        => Asks((node, won) => Interop.nrg_test_won_election(node, (uint)votes, won));
+
+    internal bool LostQuorum() => Asks(Interop.nrg_test_lost_quorum);
+
+    internal void ResetElect(TimeSpan? after = null)
+        => Test(node => Interop.nrg_test_reset_elect(node, Nanos(after ?? TimeSpan.Zero)));
+
+    internal void SetObserverCore(bool observer, ushort extension)
+        => Test(node => Interop.nrg_test_set_observer_core(node, Number(observer), extension));
+
+    internal void WriteTermVote() => Test(Interop.nrg_test_write_term_vote);
+
+    internal unsafe (ulong Term, string Vote) ReadTermVote()
     {
-        ThrowHelper.Check(
-            NativeMethods.TestTapOpen(network.Handle, pattern, out TapHandle? handle),
-            nameof(LoopbackTap));
-        _handle = handle!;
+        ulong term = 0;
+        ulong vote = 0;
+        (IntPtr termOut, IntPtr voteOut) = ((IntPtr)(&term), (IntPtr)(&vote));
+        Test(node => Interop.nrg_test_read_term_vote(node, termOut, voteOut));
+        return (term, PeerIds.Text(vote));
     }
 
-    public void Dispose() => _handle.Dispose();
+    internal void SetWriteErr(string text)
+        => Test(Interop.nrg_test_set_write_err, Utf8(text));
 
-    /// <summary>What was sent since the last call, in order.</summary>
-    internal RaftMessage[] Take()
-    {
-        ThrowHelper.Check(
-            NativeMethods.TestTapTake(_handle, out RaftMessage[] messages), nameof(Take));
-        return messages;
-    }
-}
+    internal void SetWriteErrLocked(string text)
+        => Test(Interop.nrg_test_set_write_err_locked, Utf8(text));
 
-/// <summary>
-/// A node without a driver, for white-box tests: each call settles before it returns. Needs the
-/// testing build of the library.
-/// </summary>
-internal sealed class DetachedRaft : IDisposable
-{
-    private readonly TestNodeHandle _handle;
-    private readonly string _group;
+    internal bool IsClosed() => Asks(Interop.nrg_test_is_closed);
 
-    /// <param name="config">The group; bootstrapped before unless the node is hand-made.</param>
-    /// <param name="timing">The timers.</param>
-    /// <param name="flags">NRG_TEST_NODE_*: what a hand-made node does without.</param>
-    internal DetachedRaft(RaftConfig config, RaftTiming timing, uint flags = 0)
-    {
-        RaftRuntime.CheckAbi();
-        _group = config.Name;
-        NrgTuning.Unmanaged tuning = RuntimeConfigs.From(timing);
-        RaftStatus status = NativeMethods.TestNodeOpen(
-            new NodePlace(config, token: 0), in tuning, flags, out TestNodeHandle? handle);
-        ThrowHelper.Check(status, "open a detached node", _group);
-        _handle = handle!;
-    }
+    // The loops, which play a detached node's turns under moved time and yield the role at the end.
 
-    public void Dispose() => _handle.Dispose();
+    internal RaftState RunAsFollower(TimeSpan? limit = null)
+        => Plays((node, role) => Interop.nrg_test_run_as_follower(node, Limit(limit), role));
 
-    /// <summary>The whole state as JSON.</summary>
-    internal string Dump()
-    {
-        Check(NativeMethods.TestNodeDump(_handle, out string json), nameof(Dump));
-        return json;
-    }
+    internal RaftState RunAsCandidate(TimeSpan? limit = null)
+        => Plays((node, role) => Interop.nrg_test_run_as_candidate(node, Limit(limit), role));
 
-    /// <summary>
-    /// Changes fields by a JSON merge patch with the names of <see cref="Dump"/>.
-    /// </summary>
-    internal void Set(string patch)
-        => Check(NativeMethods.TestNodeSet(_handle, patch), nameof(Set));
+    internal RaftState RunAsLeader(TimeSpan? limit = null)
+        => Plays((node, role) => Interop.nrg_test_run_as_leader(node, Limit(limit), role));
 
-    /// <summary>
-    /// Calls a method by the reference's name in snake case; JSON array in, JSON out.
-    /// </summary>
-    internal string Call(string name, string arguments = "[]")
-    {
-        Check(NativeMethods.TestNodeCall(_handle, name, arguments, out string result), name);
-        return result;
-    }
+    internal void Run(TimeSpan? limit = null)
+        => Test(node => Interop.nrg_test_run(node, Limit(limit)));
 
-    internal void DeliverLive(ReadOnlySpan<byte> frame, string reply = "")
-        => Deliver(Nrg.NRG_TEST_DELIVER_APPEND_ENTRY, Nrg.NRG_TEST_ORIGIN_LIVE, 0, frame, reply);
+    // Append entries, their answers, commits.
 
-    internal void DeliverCatchup(ulong catchup, ReadOnlySpan<byte> frame, string reply = "")
-        => Deliver(
-            Nrg.NRG_TEST_DELIVER_APPEND_ENTRY, Nrg.NRG_TEST_ORIGIN_CATCHUP, catchup, frame, reply);
+    internal void ProcessAppendEntry(
+        AppendEntry ae, AppendEntryOrigin origin, string reply = "")
+        => Test(
+            (node, frame, length, replyTo, replyLength) => Interop.nrg_test_process_append_entry(
+                node, frame, length, replyTo, replyLength, origin.Kind, origin.Catchup),
+            ae.Encode(),
+            reply);
 
-    internal void DeliverReplay(ReadOnlySpan<byte> frame)
-        => Deliver(Nrg.NRG_TEST_DELIVER_APPEND_ENTRY, Nrg.NRG_TEST_ORIGIN_REPLAY, 0, frame, "");
+    internal void HandleAppendEntry(AppendEntry ae, string reply = "")
+        => Test(Interop.nrg_test_handle_append_entry, ae.Encode(), reply);
 
-    internal void DeliverResponse(ReadOnlySpan<byte> frame)
-        => Deliver(Nrg.NRG_TEST_DELIVER_RESPONSE, 0, 0, frame, "");
+    internal void ProcessAppendEntryResponse(AppendEntryResponse response, string reply = "")
+        => Test(Interop.nrg_test_process_append_entry_response, response.Encode(), reply);
 
-    internal void DeliverVoteRequest(ReadOnlySpan<byte> frame, string reply = "")
-        => Deliver(Nrg.NRG_TEST_DELIVER_VOTE_REQUEST, 0, 0, frame, reply);
+    internal void HandleAppendEntryResponse(ReadOnlySpan<byte> payload, string reply = "")
+        => Test(Interop.nrg_test_handle_append_entry_response, payload, reply);
 
-    internal void DeliverVoteResponse(ReadOnlySpan<byte> frame)
-        => Deliver(Nrg.NRG_TEST_DELIVER_VOTE_RESPONSE, 0, 0, frame, "");
+    internal void HandleForwardedProposal(ReadOnlySpan<byte> data, string reply = "")
+        => Test(Interop.nrg_test_handle_forwarded_proposal, data, reply);
 
-    /// <summary>What the node has sent since the last call, in order.</summary>
-    internal RaftMessage[] TakeSent()
-    {
-        RaftStatus status = NativeMethods.TestNodeSentTake(_handle, out RaftMessage[] messages);
-        Check(status, nameof(TakeSent));
-        return messages;
-    }
+    internal AppendEntry BuildAppendEntry(params ReadOnlySpan<Entry> entries)
+        => AppendEntry.Decode(Yields(Interop.nrg_test_build_append_entry, entries));
 
-    /// <summary>Holds back the syncs and what rests on them, or lets them pass.</summary>
-    internal void HoldSync(bool hold)
-        => Check(NativeMethods.TestNodeHoldSync(_handle, hold), nameof(HoldSync));
+    internal void SendAppendEntry(params ReadOnlySpan<Entry> entries)
+        => Test(Interop.nrg_test_send_append_entry, entries);
 
-    /// <summary>Moves the node's time.</summary>
-    internal void Advance(TimeSpan by)
-        => Check(NativeMethods.TestNodeAdvance(_handle, by), nameof(Advance));
+    internal void SendAppendEntryLocked(params ReadOnlySpan<Entry> entries)
+        => Test(Interop.nrg_test_send_append_entry_locked, entries);
 
-    private void Deliver(
-        uint kind, uint source, ulong catchup, ReadOnlySpan<byte> frame, string reply)
-        => Check(
-            NativeMethods.TestNodeDeliver(_handle, kind, source, catchup, frame, reply),
-            nameof(Deliver));
+    internal void SendHeartbeat() => Test(Interop.nrg_test_send_heartbeat);
 
-    private void Check(RaftStatus status, string operation)
-        => ThrowHelper.Check(status, operation, _group);
+    internal void SendPeerState() => Test(Interop.nrg_test_send_peer_state);
+
+    internal bool TrackResponse(AppendEntryResponse response)
+        => Asks(Interop.nrg_test_track_response, response.Encode());
+
+    internal bool TryCommit(ulong index)
+        => Asks((node, committed) => Interop.nrg_test_try_commit(node, index, committed));
+
+    internal void ApplyCommit(ulong index)
+        => Test(node => Interop.nrg_test_apply_commit(node, index));
+
+    internal void SendRPC(string subject, string reply, ReadOnlySpan<byte> payload)
+        => Test(Interop.nrg_test_send_rpc, subject, reply, payload);
+
+    internal void SendReply(string subject, ReadOnlySpan<byte> payload)
+        => Test(Interop.nrg_test_send_reply, Utf8(subject), payload);
+
+    internal void ResetInitializing() => Test(Interop.nrg_test_reset_initializing);
+
+    // Both ends of a catch-up.
+
+    internal void CatchupFollower(AppendEntryResponse response, string inbox)
+        => Test(Interop.nrg_test_catchup_follower, response.Encode(), inbox);
+
+    internal string CreateCatchup(AppendEntry ae)
+        => Text(Yields(Interop.nrg_test_create_catchup, ae.Encode()));
+
+    internal void CancelCatchup() => Test(Interop.nrg_test_cancel_catchup);
+
+    internal bool CatchupStalled() => Asks(Interop.nrg_test_catchup_stalled);
+
+    internal void SendCatchupSignal() => Test(Interop.nrg_test_send_catchup_signal);
+
+    internal void CancelCatchupSignal() => Test(Interop.nrg_test_cancel_catchup_signal);
+
+    // Who belongs to the group.
+
+    internal void TrackPeer(string peer)
+        => Test(node => Interop.nrg_test_track_peer(node, Peer(peer)));
+
+    internal void AddPeer(string peer)
+        => Test(node => Interop.nrg_test_add_peer(node, Peer(peer)));
+
+    internal void RemovePeer(string peer)
+        => Test(node => Interop.nrg_test_remove_peer(node, Peer(peer)));
+
+    internal void ProcessPeerState(PeerState state)
+        => Test(Interop.nrg_test_process_peer_state, state.Encode());
+
+    internal void WritePeerState(PeerState state)
+        => Test(Interop.nrg_test_write_peer_state, state.Encode());
+
+    internal PeerState CurrentPeerState()
+        => PeerState.Decode(Yields(Interop.nrg_test_current_peer_state));
+
+    internal PeerState CurrentPeerStateLocked()
+        => PeerState.Decode(Yields(Interop.nrg_test_current_peer_state_locked));
+
+    internal void AdjustClusterSizeAndQuorum()
+        => Test(Interop.nrg_test_adjust_cluster_size_and_quorum);
+
+    internal void RecalcQuorum() => Test(Interop.nrg_test_recalc_quorum);
+
+    internal void RevertMembershipChange() => Test(Interop.nrg_test_revert_membership_change);
+
+    internal bool PendingSelfRemoval() => Asks(Interop.nrg_test_pending_self_removal);
+
+    // The log.
+
+    internal AppendEntry LoadEntry(ulong index)
+        => AppendEntry.Decode(
+            Yields((node, batch) => Interop.nrg_test_load_entry(node, index, batch)));
+
+    internal void StoreToWAL(AppendEntry ae)
+        => Test(Interop.nrg_test_store_to_wal, ae.Encode());
+
+    internal bool TruncateWAL(ulong term, ulong index)
+        => Asks((node, cut) => Interop.nrg_test_truncate_wal(node, term, index, cut));
+
+    internal void ResetWAL() => Test(Interop.nrg_test_reset_wal);
+
+    internal void CachePendingEntry(AppendEntry ae)
+        => Test(Interop.nrg_test_cache_pending_entry, ae.Encode());
 }

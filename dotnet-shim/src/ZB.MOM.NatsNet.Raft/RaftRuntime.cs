@@ -15,6 +15,9 @@ namespace ZB.MOM.NatsNet.Server;
 /// </remarks>
 public sealed class RaftRuntime : IAsyncDisposable, IDisposable
 {
+    /// <summary>Makes the native node of a place.</summary>
+    private delegate RaftStatus Opening(NodePlace place, out NodeHandle? node);
+
     private readonly RuntimeHandle _handle;
     private readonly Pump _pump;
     private readonly RaftLog _log;
@@ -111,6 +114,22 @@ public sealed class RaftRuntime : IAsyncDisposable, IDisposable
     {
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(network);
+        return Start(config, (NodePlace place, out NodeHandle? node)
+            => NativeMethods.NodeOpen(_handle, place, network.Handle, out node));
+    }
+
+    /// <summary>
+    /// Opens a node without a driver, for white-box tests: each call settles before it returns.
+    /// Needs the testing build of the library and <see cref="RaftRuntimeOptions.ManualClock"/>.
+    /// </summary>
+    /// <param name="config">The group; bootstrapped before unless the node is hand-made.</param>
+    /// <param name="flags">NRG_TEST_NODE_*: what a hand-made node does without.</param>
+    internal Raft OpenDetached(RaftConfig config, uint flags = 0)
+        => Start(config, (NodePlace place, out NodeHandle? node)
+            => NativeMethods.TestNodeOpen(_handle, place, flags, out node));
+
+    private Raft Start(RaftConfig config, Opening open)
+    {
         ThrowIfFaulted(config.Name);
         ulong token = _pump.NextToken();
         var node = new Raft(this, config, token);
@@ -119,8 +138,7 @@ public sealed class RaftRuntime : IAsyncDisposable, IDisposable
         _pump.Register(token, node);
         try
         {
-            RaftStatus status = NativeMethods.NodeOpen(
-                _handle, new NodePlace(config, token), network.Handle, out NodeHandle? handle);
+            RaftStatus status = open(new NodePlace(config, token), out NodeHandle? handle);
             ThrowHelper.Check(status, nameof(Open), config.Name);
             node.Attach(handle!);
         }

@@ -218,7 +218,7 @@ impl Node {
             }
             // What a leader sends waits for nothing, so its term has to be durable by now. Others
             // vote only for what they heard, after that; this is for whoever speaks unasked.
-            if self.self_vote.is_none() && self.won_election() {
+            if self.self_vote.is_none() && self.has_enough_votes() {
                 self.switch_to_leader();
             }
         } else if vote.term > self.term {
@@ -233,14 +233,19 @@ impl Node {
         self.peers.contains_key(&peer) || self.peers.len() < self.cluster_size as usize
     }
 
-    /// A quorum of voters that hold data, or everybody (server: `wonElection`).
+    /// Whether so many voters that hold data are a quorum (server: `wonElection`).
+    pub(super) const fn won_election(&self, votes: usize) -> bool {
+        votes >= self.quorum as usize
+    }
+
+    /// A quorum of voters that hold data, or everybody.
     ///
     /// Differs from the server: a voter that was evicted since it voted does not count.
-    fn won_election(&self) -> bool {
+    fn has_enough_votes(&self) -> bool {
         let counts = |id: &&PeerId| self.is_countable(**id);
         let holding = self.votes.iter().filter(counts).count();
         let all = self.votes.union(&self.empty_votes).filter(counts).count();
-        holding >= self.quorum as usize || all == self.cluster_size as usize
+        self.won_election(holding) || all == self.cluster_size as usize
     }
 
     /// Fewer members than a quorum were heard from lately (behaviour.md 12.4).

@@ -90,7 +90,7 @@ pub use input::{Origin, Proposal};
 #[cfg(any(test, feature = "sim"))]
 pub use invariants::Standing;
 #[cfg(feature = "testing")]
-pub use mapped::CallError;
+pub use mapped::{CallError, Mapped};
 pub use output::{LeadChange, LogLevel, NodeLog, Output, SubscriptionId, signal};
 pub use recovery::NodeSetup;
 pub use role::{Published, Role};

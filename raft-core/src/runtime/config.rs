@@ -174,6 +174,10 @@ pub enum StartError {
     /// The runtime was shut down.
     #[error("runtime is shut down")]
     ShutDown,
+    /// A detached node lives in the time of its test.
+    #[cfg(feature = "testing")]
+    #[error("a detached node needs a runtime with a manual clock")]
+    NeedsManualClock,
 }
 
 /// A runtime with a manual clock did not come to rest, or has none.

@@ -178,11 +178,11 @@ impl Core {
 
     /// Gives the place of a node back that has left. One under deletion keeps it until its folder
     /// is gone.
-    pub(super) fn unregister(&self, node: &Arc<NodeInner>) {
+    pub(super) fn unregister(&self, node: &NodeInner) {
         let key = node.key();
         let mut state = lock(&self.state);
         if let Some(Holder::Running(running)) = state.nodes.get(&key)
-            && Arc::ptr_eq(running, node)
+            && std::ptr::eq(Arc::as_ptr(running), node)
         {
             state.nodes.remove(&key);
         }

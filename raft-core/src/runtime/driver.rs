@@ -10,7 +10,7 @@ use super::hosted::{Carrier, NodeInner};
 use super::hub::{Hub, Router, Sender};
 use super::io::IoThread;
 use super::link::{Control, Inbox, Link};
-use super::logs::{LogLevel, LogRecord};
+use super::logs::LogLevel;
 use super::metrics::ShardCounted;
 use super::spin::Spin;
 use crate::node::{Output, SubscriptionId, signal};
@@ -310,15 +310,7 @@ impl Driver {
                 let Some(Some(Place { node, .. })) = self.places.get(slot.index()) else {
                     return;
                 };
-                self.core.push_log(LogRecord {
-                    level: record.level,
-                    unix_nanos: self.core.clock.unix_nanos(now),
-                    token: node.token,
-                    group: Some(node.group.clone()),
-                    term: record.term,
-                    index: record.index,
-                    text: record.text,
-                });
+                node.push_log(record, now);
             }
             Event::Removed { slot, .. } => {
                 let place = self.places.get_mut(slot.index()).and_then(Option::take);

@@ -230,7 +230,7 @@ impl NodeHandle {
             && size.largest <= UNCHECKED_BYTES_MAX
             && inner.slot.push_proposals(size.bytes, proposals);
         if is_left {
-            inner.link.touch(&inner.slot);
+            inner.touch();
         }
         is_left
     }
@@ -244,7 +244,7 @@ impl NodeHandle {
             add(&inner.core.counted.proposals_refused, 1);
             return Err(ProposeError::Closed);
         };
-        inner.link.touch(&inner.slot);
+        inner.touch();
         outcome
     }
 
@@ -312,7 +312,7 @@ impl NodeHandle {
         };
         // It only moves marks: the shard need not look, unless there is something else to do.
         if wants_turn {
-            self.0.link.touch(&self.0.slot);
+            self.0.touch();
         }
         freed
     }
@@ -556,7 +556,7 @@ impl NodeHandle {
     #[cfg(feature = "testing")]
     pub fn with_node<R>(&self, run: impl FnOnce(&mut Node) -> R) -> Result<R, Faulted> {
         let result = self.0.pass_on(self.0.slot.inspect(run)).ok_or(Faulted)?;
-        self.0.link.touch(&self.0.slot);
+        self.0.touch();
         Ok(result)
     }
 }

@@ -255,7 +255,7 @@ impl NodeInner {
     fn on_node(&self, run: impl FnOnce(&mut Node)) -> Result<(), TransportError> {
         self.pass_on(self.slot.inspect(run))
             .ok_or(TransportError::Closed)?;
-        self.link.touch(&self.slot);
+        self.touch();
         Ok(())
     }
 }

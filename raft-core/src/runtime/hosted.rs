@@ -1,18 +1,26 @@
 //! A node with everything its runtime keeps around it.
 
+#[cfg(feature = "testing")]
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::Transport;
 use super::core::Core;
+#[cfg(feature = "testing")]
+use super::detached::Hands;
 use super::host::HostSide;
 use super::hub::{Hub, PeerLink};
 use super::link::Link;
+use super::logs::LogRecord;
 use super::ready::{Entry as ReadyEntry, STOPPED};
-use crate::node::Node;
+#[cfg(feature = "testing")]
+use crate::config::NodeConfig;
+use crate::node::{Node, NodeLog};
 use crate::shard::{After, Faulted, Slot, lock};
 use crate::storage::StorageError;
+use crate::time::Instant;
 use crate::types::{GroupName, PeerId};
 
 /// A node with everything around it in a runtime.
@@ -29,6 +37,9 @@ pub(crate) struct NodeInner {
     deleted: AtomicBool,
     stopped: Mutex<bool>,
     stopped_changed: Condvar,
+    /// What drives it in place of its shard.
+    #[cfg(feature = "testing")]
+    hands: Option<Hands>,
 }
 
 /// What carries a node's messages.
@@ -65,6 +76,30 @@ impl NodeInner {
         identity: Identity,
         transport: Transport,
     ) -> Arc<Self> {
+        Arc::new(Self::build(core, link, slot, identity, transport))
+    }
+
+    /// A node that a test drives; its shard never hears of it.
+    #[cfg(feature = "testing")]
+    pub(super) fn by_hand(
+        core: &Arc<Core>,
+        link: &Arc<Link>,
+        slot: Arc<Slot>,
+        identity: Identity,
+        (transport, hands): (Transport, Hands),
+    ) -> Arc<Self> {
+        let mut node = Self::build(core, link, slot, identity, transport);
+        node.hands = Some(hands);
+        Arc::new(node)
+    }
+
+    fn build(
+        core: &Arc<Core>,
+        link: &Arc<Link>,
+        slot: Arc<Slot>,
+        identity: Identity,
+        transport: Transport,
+    ) -> Self {
         let Identity {
             peer_id,
             group,
@@ -77,7 +112,7 @@ impl NodeInner {
             },
             Transport::Host(account) => Carrier::Host(HostSide::new(account)),
         };
-        Arc::new(Self {
+        Self {
             core: Arc::clone(core),
             link: Arc::clone(link),
             slot,
@@ -90,7 +125,9 @@ impl NodeInner {
             deleted: AtomicBool::new(false),
             stopped: Mutex::new(false),
             stopped_changed: Condvar::new(),
-        })
+            #[cfg(feature = "testing")]
+            hands: None,
+        }
     }
 
     /// What it is registered under.
@@ -103,8 +140,31 @@ impl NodeInner {
         self.core.ready.raise(&self.ready, bits);
     }
 
+    /// Passes a log record of the node on to the host.
+    pub(super) fn push_log(&self, record: NodeLog, now: Instant) {
+        self.core.push_log(LogRecord {
+            level: record.level,
+            unix_nanos: self.core.clock.unix_nanos(now),
+            token: self.token,
+            group: Some(self.group.clone()),
+            term: record.term,
+            index: record.index,
+            text: record.text,
+        });
+    }
+
+    /// Makes the node's driver see what came of a command.
+    pub(super) fn touch(&self) {
+        #[cfg(feature = "testing")]
+        if let Some(hands) = &self.hands {
+            hands.settle(self);
+            return;
+        }
+        self.link.touch(&self.slot);
+    }
+
     /// The node has left its shard.
-    pub(super) fn ended(self: &Arc<Self>) {
+    pub(super) fn ended(&self) {
         self.core.unregister(self);
         self.core.counted.groups.fetch_sub(1, Ordering::Relaxed);
         self.core.ready.raise_last(&self.ready, STOPPED);
@@ -115,7 +175,7 @@ impl NodeInner {
     /// Runs a command and lets the shard see what came of it; none if the node has failed.
     pub(super) fn command<R>(&self, run: impl FnOnce(&mut Node) -> R) -> Option<R> {
         let result = self.pass_on(self.slot.command(run))?;
-        self.link.touch(&self.slot);
+        self.touch();
         Some(result)
     }
 
@@ -127,10 +187,29 @@ impl NodeInner {
                 Some(result)
             }
             Err(Faulted) => {
-                self.link.touch(&self.slot);
+                self.touch();
                 None
             }
         }
+    }
+
+    /// As [`NodeInner::pass_on`], within the settling of a detached node.
+    #[cfg(feature = "testing")]
+    pub(super) fn pass_on_settled<R>(&self, outcome: Result<(R, After), Faulted>) -> Option<R> {
+        let (result, after) = outcome.ok()?;
+        self.raise(after.signals);
+        Some(result)
+    }
+
+    #[cfg(feature = "testing")]
+    pub(super) const fn hands(&self) -> Option<&Hands> {
+        self.hands.as_ref()
+    }
+
+    /// The group's folder.
+    #[cfg(feature = "testing")]
+    pub(super) fn dir(&self) -> PathBuf {
+        NodeConfig::new(self.peer_id, self.group.clone(), &**self.slot.root()).store_dir()
     }
 
     /// Stops the node, frozen or not: a frozen one is closed before it thaws, so that it says
@@ -142,6 +221,11 @@ impl NodeInner {
 
     pub(super) fn thaw(&self) {
         self.slot.thaw();
+        #[cfg(feature = "testing")]
+        if self.hands.is_some() {
+            self.touch();
+            return;
+        }
         let slot = self.slot.id();
         self.link.push(|inbox| inbox.touched.push(slot));
     }
@@ -150,7 +234,7 @@ impl NodeInner {
     pub(super) fn adjust(&self, run: impl FnOnce(&mut Node)) {
         // Frozen nodes are adjusted like the others: nothing here waits for a thaw.
         self.pass_on(self.slot.inspect(run));
-        self.link.touch(&self.slot);
+        self.touch();
     }
 
     /// Waits until the node has left its shard; false when the time is up.

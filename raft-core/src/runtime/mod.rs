@@ -15,10 +15,13 @@
 //! | `io` | the threads that may block on a disk |
 //! | `hub` | who listens to what within this process |
 //! | `host` | the host as the carrier of a node's messages |
+//! | `detached` | nodes that a test drives by hand (feature `testing`) |
 
 mod clock;
 mod config;
 mod core;
+#[cfg(feature = "testing")]
+mod detached;
 mod driver;
 mod handle;
 mod host;
@@ -43,6 +46,8 @@ use std::time::Duration;
 
 pub use clock::ClockKind;
 pub use config::{Busy, RuntimeConfig, RuntimeConfigBuilder, RuntimeError, SHARDS_MAX, StartError};
+#[cfg(feature = "testing")]
+pub use detached::{DetachedFlags, HandsError, Voter};
 pub use handle::NodeHandle;
 pub use host::{Command, Inbound, OutboundBatch, TrafficAccount, TransportError};
 pub use logs::{LogLevel, LogRecord};

@@ -203,6 +203,23 @@ impl Slot {
         self.guarded(&mut lock(&self.node), run)
     }
 
+    /// As [`Slot::inspect`], after the proposals that wait were moved in.
+    ///
+    /// # Errors
+    /// [`Faulted`] when the node's code panicked, now or before.
+    #[cfg(feature = "testing")]
+    pub fn inspect_with_proposals<R>(
+        &self,
+        run: impl FnOnce(&mut Node) -> R,
+    ) -> Result<(R, After), Faulted> {
+        self.inspect(|node| {
+            let mut waiting = Vec::new();
+            self.take_proposals(&mut waiting);
+            node.push_proposals(waiting);
+            run(node)
+        })
+    }
+
     /// Runs a command after the proposals that wait, so that what it proposes comes behind them.
     ///
     /// # Errors

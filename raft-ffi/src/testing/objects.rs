@@ -18,8 +18,6 @@ pub const NRG_TEST_OBJECT_CHECKPOINT: u32 = 3;
 pub const NRG_TEST_OBJECT_LOOPBACK: u32 = 4;
 /// Kind of `nrg_test_live_objects`: taps, of the process.
 pub const NRG_TEST_OBJECT_TAP: u32 = 5;
-/// Kind of `nrg_test_live_objects`: detached nodes, of the process.
-pub const NRG_TEST_OBJECT_TEST_NODE: u32 = 6;
 
 /// Writes how many objects of a kind (`NRG_TEST_OBJECT_*`) a runtime has handed out and not got
 /// back; with a null runtime, the process for what belongs to no runtime. wait-free
@@ -69,6 +67,6 @@ mod tests {
         assert_eq!(ask(NRG_TEST_OBJECT_CHECKPOINT), (NRG_STATUS_OK, 1));
         drop(held);
         assert_eq!(ask(NRG_TEST_OBJECT_CHECKPOINT), (NRG_STATUS_OK, 0));
-        assert_eq!(ask(7), (NRG_STATUS_INVALID_ARGUMENT, 0));
+        assert_eq!(ask(6), (NRG_STATUS_INVALID_ARGUMENT, 0));
     }
 }

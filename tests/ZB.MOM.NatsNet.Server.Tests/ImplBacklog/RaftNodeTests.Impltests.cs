@@ -86,7 +86,7 @@ public class RaftNodeTests
         state.Id.ShouldBe(Self);
         state.Peers.Keys.ShouldBe([Self]);
         (state.Csz, state.Qn).ShouldBe((1, 1));
-        node.Is("quorum").ShouldBeTrue();
+        node.Raft.Quorum().ShouldBeTrue();
         (state.Role, state.Term, state.Vote, state.Leader)
             .ShouldBe((RaftState.Follower, 0UL, "", ""));
         (state.Pterm, state.Pindex, state.Commit, state.Processed, state.Applied, state.Aflr)
@@ -109,7 +109,7 @@ public class RaftNodeTests
 
         for (int time = 0; time < 10; time++)
         {
-            node.Call("stop");
+            node.Raft.Stop();
         }
 
         node.State.Role.ShouldBe(RaftState.Closed);

@@ -25,7 +25,7 @@ public class RaftNodeTestsElections
         Expect(node, term: 2, vote: "", reset: true);
 
         node.Set(new() { ["etlr"] = 0, ["pterm"] = 2, ["pindex"] = 200 });
-        node.Call("switch_to_candidate");
+        node.Raft.SwitchToCandidate();
         node.State.Role.ShouldBe(RaftState.Candidate);
         (node.State.Term, node.State.Etlr > 0).ShouldBe((3UL, true));
 
@@ -35,7 +35,7 @@ public class RaftNodeTestsElections
         Expect(node, term: 4, vote: "", reset: true);
 
         node.Set(new() { ["etlr"] = 0, ["pterm"] = 4, ["pindex"] = 400 });
-        node.Call("switch_to_candidate");
+        node.Raft.SwitchToCandidate();
         node.State.Role.ShouldBe(RaftState.Candidate);
         (node.State.Term, node.State.Etlr > 0).ShouldBe((5UL, true));
 
@@ -57,7 +57,7 @@ public class RaftNodeTestsElections
         (node.State.Term, node.State.Vote).ShouldBe((1UL, N0));
 
         node.Set("state", (int)RaftState.Leader);
-        node.Call("step_down");
+        node.Raft.StepDown();
         (node.State.Role, node.State.Vote).ShouldBe((RaftState.Follower, N0));
 
         // The transfer names another peer: it is stored like any entry and clears no vote.
@@ -71,22 +71,22 @@ public class RaftNodeTestsElections
     public void TestNRGLostQuorum()
     {
         using DetachedNode node = Open();
-        node.Call("add_peer", N1);
+        node.Raft.AddPeer(N1);
         node.Set("lsut", 0);
         node.State.Role.ShouldBe(RaftState.Follower);
-        (node.Is("quorum"), node.Is("lost_quorum")).ShouldBe((false, true));
+        (node.Raft.Quorum(), node.Raft.LostQuorum()).ShouldBe((false, true));
 
-        node.Call("switch_to_candidate");
+        node.Raft.SwitchToCandidate();
         node.State.Role.ShouldBe(RaftState.Candidate);
-        (node.Is("quorum"), node.Is("lost_quorum")).ShouldBe((false, true));
+        (node.Raft.Quorum(), node.Raft.LostQuorum()).ShouldBe((false, true));
 
         // A granted vote marks its sender as recently seen.
-        node.Call("add_peer", N0);
+        node.Raft.AddPeer(N0);
         node.AnswerVotesWith(N0, granted: true);
-        node.Call("run_as_candidate");
+        node.Raft.RunAsCandidate();
 
         node.State.Role.ShouldBe(RaftState.Leader);
-        (node.Is("quorum"), node.Is("lost_quorum")).ShouldBe((true, false));
+        (node.Raft.Quorum(), node.Raft.LostQuorum()).ShouldBe((true, false));
     }
 
     [RaftFact]
@@ -98,7 +98,7 @@ public class RaftNodeTestsElections
         node.Set(new() { ["werr"] = "the disk is full", ["state"] = (int)RaftState.Candidate });
         node.TakeSent();
 
-        node.Call("request_vote");
+        node.Raft.RequestVote();
 
         node.TakeSentTo(node.State.Vsubj).ShouldBeEmpty();
     }
@@ -109,12 +109,12 @@ public class RaftNodeTestsElections
     {
         // Differs from the server, which sends what it has not yet made durable.
         using DetachedNode node = Open();
-        node.Call("add_peer", N0);
+        node.Raft.AddPeer(N0);
         node.TakeSent();
         node.HoldSync(true);
 
-        node.Call("switch_to_candidate");
-        node.Call("request_vote");
+        node.Raft.SwitchToCandidate();
+        node.Raft.RequestVote();
         node.TakeSentTo(node.State.Vsubj).ShouldBeEmpty();
 
         node.HoldSync(false);

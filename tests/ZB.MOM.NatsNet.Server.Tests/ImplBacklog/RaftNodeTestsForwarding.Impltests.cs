@@ -20,13 +20,13 @@ public class RaftNodeTestsForwarding
     {
         // The second case is the counterpart: without the change in its way the removal is taken.
         using DetachedNode node = Open();
-        node.Call("add_peer", N1);
-        node.Call("add_peer", N2);
+        node.Raft.AddPeer(N1);
+        node.Raft.AddPeer(N2);
         node.Live(
             Ae(N1, term: 1, commit: 0, pterm: 0, pindex: 0, changeInherited ? Remove(N2) : E));
-        (node.State.Pindex, node.Is("healthy")).ShouldBe((1UL, false));
+        (node.State.Pindex, node.Raft.Healthy()).ShouldBe((1UL, false));
         node.Set("term", 2);
-        node.Call("switch_to_leader");
+        node.Raft.SwitchToLeader();
         node.Set("leaderState", true);
         Play(node);
         if (!changeInherited)
@@ -36,14 +36,14 @@ public class RaftNodeTestsForwarding
         }
 
         ulong before = node.State.Pindex;
-        node.Is("membership_change_in_progress").ShouldBe(changeInherited);
+        node.Raft.MembershipChangeInProgress().ShouldBe(changeInherited);
 
         node.Call("handle_forwarded_remove_peer_proposal", Vectors.Hex(IdBytes(N1)), "reply");
         Play(node);
 
         node.State.Role.ShouldBe(RaftState.Leader);
         node.State.Pindex.ShouldBe(changeInherited ? before : before + 1);
-        node.Is("membership_change_in_progress").ShouldBeTrue();
+        node.Raft.MembershipChangeInProgress().ShouldBeTrue();
         node.State.MembChange!.Peer.ShouldBe(changeInherited ? N2 : N1);
         node.TakeSentTo("reply").Count.ShouldBe(changeInherited ? 0 : 1);
     }
@@ -59,15 +59,15 @@ public class RaftNodeTestsForwarding
         // for as long as a test says, before and after the proposal. The second case is its
         // counterpart: a leader that has caught up takes the proposal.
         using DetachedNode node = Open();
-        node.Call("add_peer", N1);
-        node.Call("add_peer", N2);
+        node.Raft.AddPeer(N1);
+        node.Raft.AddPeer(N2);
         node.Set("term", 1);
-        node.Call("switch_to_leader");
+        node.Raft.SwitchToLeader();
         Play(node);
         node.Set("leaderState", caughtUp);
         ulong before = node.State.Pindex;
 
-        node.Call("handle_forwarded_proposal", "", "reply");
+        node.Raft.HandleForwardedProposal(default, "reply");
         Play(node);
 
         node.State.Role.ShouldBe(RaftState.Leader);
@@ -77,5 +77,5 @@ public class RaftNodeTestsForwarding
     private static byte[] IdBytes(string peer) => [.. peer.Select(letter => (byte)letter)];
 
     private static void Play(DetachedNode node)
-        => node.Call("run_as_leader", (ulong)TimeSpan.FromMilliseconds(200).TotalNanoseconds);
+        => node.Raft.RunAsLeader(TimeSpan.FromMilliseconds(200));
 }

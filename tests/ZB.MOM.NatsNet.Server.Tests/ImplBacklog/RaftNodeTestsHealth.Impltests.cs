@@ -16,7 +16,7 @@ public class RaftNodeTestsHealth
     public void TestNRGHealthCheckWaitForCatchup()
     {
         using DetachedNode node = Open();
-        node.Call("add_peer", N0);
+        node.Raft.AddPeer(N0);
         AppendEntry heartbeat = Ae(N0, term: 1, commit: 3, pterm: 1, pindex: 3);
 
         node.Live(heartbeat);
@@ -26,18 +26,18 @@ public class RaftNodeTestsHealth
         (node.State.Pindex, Healthy(node)).ShouldBe((1UL, false));
         node.Cu(Ae(N0, term: 1, commit: 1, pterm: 1, pindex: 1, E));
         (node.State.Pindex, node.State.Commit, Healthy(node)).ShouldBe((2UL, 1UL, false));
-        node.Call("applied", 1);
+        node.Raft.Applied(1);
         Healthy(node).ShouldBeFalse();
 
         node.Cu(Ae(N0, term: 1, commit: 2, pterm: 1, pindex: 2, E));
         (node.State.Pindex, node.State.Commit).ShouldBe((3UL, 2UL));
-        node.Call("applied", 2);
+        node.Raft.Applied(2);
         Healthy(node).ShouldBeFalse();
 
         node.Live(heartbeat);
         (node.State.Catchup, node.State.Pindex, node.State.Commit, Healthy(node))
             .ShouldBe((null, 3UL, 3UL, false));
-        node.Call("applied", 3);
+        node.Raft.Applied(3);
         Healthy(node).ShouldBeTrue();
     }
 
@@ -47,7 +47,7 @@ public class RaftNodeTestsHealth
     public void TestNRGHealthCheckWaitForDoubleCatchup()
     {
         using DetachedNode node = Open();
-        node.Call("add_peer", N0);
+        node.Raft.AddPeer(N0);
         AppendEntry third = Ae(N0, term: 1, commit: 2, pterm: 1, pindex: 2, E);
         AppendEntry heartbeat = Ae(N0, term: 1, commit: 3, pterm: 1, pindex: 3);
 
@@ -66,7 +66,7 @@ public class RaftNodeTestsHealth
 
         node.Cu(Ae(N0, term: 1, commit: 1, pterm: 1, pindex: 1, E));
         (node.State.Pindex, node.State.Commit).ShouldBe((2UL, 1UL));
-        node.Call("applied", 1);
+        node.Raft.Applied(1);
         Healthy(node).ShouldBeFalse();
         node.State.Catchup.ShouldNotBeNull().Cindex.ShouldBe(2UL);
 
@@ -76,13 +76,13 @@ public class RaftNodeTestsHealth
 
         node.Cu(third);
         (node.State.Pindex, node.State.Commit).ShouldBe((3UL, 2UL));
-        node.Call("applied", 2);
+        node.Raft.Applied(2);
         Healthy(node).ShouldBeFalse();
 
         node.Live(heartbeat);
         (node.State.Catchup, node.State.Pindex, node.State.Commit, Healthy(node))
             .ShouldBe((null, 3UL, 3UL, false));
-        node.Call("applied", 3);
+        node.Raft.Applied(3);
         Healthy(node).ShouldBeTrue();
     }
 
@@ -148,7 +148,7 @@ public class RaftNodeTestsHealth
         node.Set("quorumPaused", true);
         node.State.Term.ShouldBe(0UL);
 
-        node.Call("switch_to_candidate");
+        node.Raft.SwitchToCandidate();
 
         (node.State.Term, node.State.QuorumPaused).ShouldBe((1UL, false));
     }
@@ -172,24 +172,24 @@ public class RaftNodeTestsHealth
 
         foreach (string peer in (string[])[B, A])
         {
-            LastHeard(peer).ShouldBe(0UL);
-            node.Call("track_peer", peer);
-            LastHeard(peer).ShouldBeGreaterThan(0UL);
+            LastHeard(peer).ShouldBeNull();
+            node.Raft.TrackPeer(peer);
+            LastHeard(peer).ShouldNotBeNull();
         }
 
         node.State.Observed.Keys.ShouldBe([B]);
 
         // A member is no longer only observed.
         node.Set("peers", new JsonObject { [B] = new JsonObject() });
-        node.Call("track_peer", B);
+        node.Raft.TrackPeer(B);
         node.State.Observed.ShouldBeEmpty();
-        LastHeard(B).ShouldBeGreaterThan(0UL);
+        LastHeard(B).ShouldNotBeNull();
 
         node.Set("removed", new JsonObject { [C] = node.State.Now });
-        node.Call("track_peer", C);
-        LastHeard(C).ShouldBe(0UL);
+        node.Raft.TrackPeer(C);
+        LastHeard(C).ShouldBeNull();
 
-        ulong LastHeard(string peer) => node.Call("last_heard_from_peer", peer)!.GetValue<ulong>();
+        DateTimeOffset? LastHeard(string peer) => node.Raft.LastHeardFromPeer(peer);
     }
 
     [RaftFact]
@@ -236,17 +236,14 @@ public class RaftNodeTestsHealth
             .ShouldBe([(N0, false, 0UL), (Me, true, 0UL), (N1, false, 0UL)], ignoreOrder: true);
 
         // Seen within two heartbeats, the leader is current.
-        follower.Call("track_peer", N0);
+        follower.Raft.TrackPeer(N0);
         Report(follower).ShouldContain((N0, true, 0UL));
 
         static IEnumerable<(string Id, bool Current, ulong Lag)> Report(DetachedNode node)
-            => node.Call("peers")!.AsArray().Select(peer => (
-                peer!["id"]!.GetValue<string>(),
-                peer["current"]!.GetValue<bool>(),
-                peer["lag"]!.GetValue<ulong>()));
+            => node.Raft.Peers().Select(peer => (peer.Id, peer.Current, peer.Lag));
     }
 
-    private static bool Healthy(DetachedNode node) => node.Is("healthy");
+    private static bool Healthy(DetachedNode node) => node.Raft.Healthy();
 
     private static void ExpectCatchup(
         DetachedNode node, (ulong Term, ulong Index) from, (ulong Term, ulong Index) to)

@@ -17,12 +17,11 @@ public class RaftNodeTestsLeadership
         node.Set("state", (int)RaftState.Leader);
         (node.State.Prop, node.State.Resp).ShouldBe((0, 0));
 
-        node.Call("queue_push", "prop", "", 0);
-        node.Call(
-            "queue_push", "resp", Vectors.Hex(new AppendEntryResponse(1, 1, N0, true).Encode()));
+        node.Raft.QueuePush("prop", default);
+        node.Raft.QueuePush("resp", new AppendEntryResponse(1, 1, N0, true).Encode());
         (node.State.Prop, node.State.Resp).ShouldBe((1, 1));
 
-        node.Call("switch_state", (int)RaftState.Follower);
+        node.Raft.SwitchState(RaftState.Follower);
         (node.State.Role, node.State.Prop, node.State.Resp).ShouldBe((RaftState.Follower, 0, 0));
     }
 
@@ -35,7 +34,7 @@ public class RaftNodeTestsLeadership
         (node.State.Role, node.State.Pindex).ShouldBe((RaftState.Follower, 0UL));
         node.TakeSent();
 
-        node.Refusal("send_append_entry", Entries(new Entry(default)))
+        Refusal(() => node.Raft.SendAppendEntry(new Entry(default)))
             .ShouldBe(RaftStatus.NotLeader);
 
         node.State.Pindex.ShouldBe(0UL);
@@ -48,22 +47,22 @@ public class RaftNodeTestsLeadership
     public void TestNRGReportLeaderAfterNoopEntry()
     {
         using DetachedNode node = Open();
-        (node.State.Role, node.State.Term, node.Is("leader"))
+        (node.State.Role, node.State.Term, node.Raft.Leader())
             .ShouldBe((RaftState.Follower, 0UL, false));
 
-        node.Call("switch_to_candidate");
-        (node.State.Role, node.State.Term, node.Is("leader"))
+        node.Raft.SwitchToCandidate();
+        (node.State.Role, node.State.Term, node.Raft.Leader())
             .ShouldBe((RaftState.Candidate, 1UL, false));
 
-        node.Call("switch_to_leader");
+        node.Raft.SwitchToLeader();
         NodeState led = node.State;
         (led.Role, led.Term, led.Pindex, led.Applied).ShouldBe((RaftState.Leader, 1UL, 1UL, 0UL));
-        node.Is("leader").ShouldBeFalse();
+        node.Raft.Leader().ShouldBeFalse();
 
         // With a quorum of one its own durable entry is committed already.
         led.Commit.ShouldBe(1UL);
-        node.Call("applied", 1);
-        (node.State.Applied, node.Is("leader")).ShouldBe((1UL, true));
+        node.Raft.Applied(1);
+        (node.State.Applied, node.Raft.Leader()).ShouldBe((1UL, true));
     }
 
     [RaftFact]
@@ -72,33 +71,34 @@ public class RaftNodeTestsLeadership
     public void TestNRGTermFencedProposals()
     {
         using DetachedNode node = Open();
-        node.Call("switch_to_candidate");
-        node.Call("switch_to_leader");
+        node.Raft.SwitchToCandidate();
+        node.Raft.SwitchToLeader();
         (node.State.Role, node.State.Term).ShouldBe((RaftState.Leader, 1UL));
 
-        node.Call("propose", 1, "");
-        node.Call("propose_multi", 1, Entries(new Entry(default)));
+        node.Raft.Propose(1, default(ReadOnlyMemory<byte>));
+        node.Raft.ProposeMulti(1, [new Entry(default)]);
         foreach (ulong term in (ulong[])[0, 2])
         {
-            node.Refusal("propose", term, "").ShouldBe(RaftStatus.NotLeader);
-            node.Refusal("propose_multi", term, Entries(new Entry(default)))
+            node.Raft.TryPropose(term, default(ReadOnlyMemory<byte>))
+                .ShouldBe(RaftStatus.NotLeader);
+            node.Raft.TryProposeMulti(term, default(ReadOnlyMemory<byte>), new uint[1])
                 .ShouldBe(RaftStatus.NotLeader);
         }
 
         node.State.Role.ShouldBe(RaftState.Leader);
-        node.Call("step_down_core");
+        node.Raft.StepDownCore("");
         node.State.Leadc.ShouldBe(new LeadChange(false, 1));
 
         node.State.Prop.ShouldBe(0);
-        node.Call("applied", node.State.Commit);
-        node.Call("switch_to_candidate");
-        node.Call("switch_to_leader");
+        node.Raft.Applied(node.State.Commit);
+        node.Raft.SwitchToCandidate();
+        node.Raft.SwitchToLeader();
         node.State.Term.ShouldBe(2UL);
-        node.Refusal("propose", 1, "").ShouldBe(RaftStatus.NotLeader);
-        node.Refusal("propose_multi", 1, Entries(new Entry(default)))
+        node.Raft.TryPropose(1, default(ReadOnlyMemory<byte>)).ShouldBe(RaftStatus.NotLeader);
+        node.Raft.TryProposeMulti(1, default(ReadOnlyMemory<byte>), new uint[1])
             .ShouldBe(RaftStatus.NotLeader);
-        node.Call("propose", 2, "");
-        node.Call("forward_proposal", "");
+        node.Raft.Propose(2, default(ReadOnlyMemory<byte>));
+        node.Raft.ForwardProposal(default(ReadOnlyMemory<byte>));
     }
 
     [RaftTheory]
@@ -110,15 +110,15 @@ public class RaftNodeTestsLeadership
     public void TestNRGSignalLeadChangeFalseIfCampaignImmediately(string before)
     {
         using DetachedNode node = Open();
-        node.Call("campaign_immediately");
+        node.Raft.CampaignImmediately();
         if (before != "Follower")
         {
-            node.Call("switch_to_candidate");
+            node.Raft.SwitchToCandidate();
         }
 
         if (before == "Leader")
         {
-            node.Call("switch_to_leader");
+            node.Raft.SwitchToLeader();
             node.State.Leadc.ShouldBeNull();
         }
 
@@ -137,30 +137,30 @@ public class RaftNodeTestsLeadership
         const ulong Threshold = 100_000;
         using DetachedNode node = Open();
         node.State.Term.ShouldBe(0UL);
-        node.Refusal("propose", 0, "").ShouldBe(RaftStatus.NotLeader);
-        node.Refusal("propose_multi", 0, Entries(new Entry(default)))
+        node.Raft.TryPropose(0, default(ReadOnlyMemory<byte>)).ShouldBe(RaftStatus.NotLeader);
+        node.Raft.TryProposeMulti(0, default(ReadOnlyMemory<byte>), new uint[1])
             .ShouldBe(RaftStatus.NotLeader);
 
-        node.Call("switch_to_candidate");
-        node.Call("switch_to_leader");
+        node.Raft.SwitchToCandidate();
+        node.Raft.SwitchToLeader();
         node.State.Term.ShouldBe(1UL);
-        node.Call("propose", 1, "");
-        node.Call("propose_multi", 1, Entries(new Entry(default)));
+        node.Raft.Propose(1, default(ReadOnlyMemory<byte>));
+        node.Raft.ProposeMulti(1, [new Entry(default)]);
         node.State.Role.ShouldBe(RaftState.Leader);
 
         // First a backlog without commits, then one that is committed and not applied.
         foreach (bool committed in (bool[])[false, true])
         {
             Backlog(node, Threshold, committed);
-            node.Call("propose", 1, "");
-            node.Call("propose_multi", 1, Entries(new Entry(default)));
+            node.Raft.Propose(1, default(ReadOnlyMemory<byte>));
+            node.Raft.ProposeMulti(1, [new Entry(default)]);
             node.State.Role.ShouldBe(RaftState.Leader);
 
             Backlog(node, Threshold + 1, committed);
-            node.Refusal("propose", 1, "").ShouldBe(RaftStatus.NotLeader);
+            node.Raft.TryPropose(1, default(ReadOnlyMemory<byte>)).ShouldBe(RaftStatus.NotLeader);
             node.State.Role.ShouldBe(RaftState.Follower);
             node.Set("state", (int)RaftState.Leader);
-            node.Refusal("propose_multi", 1, Entries(new Entry(default)))
+            node.Raft.TryProposeMulti(1, default(ReadOnlyMemory<byte>), new uint[1])
                 .ShouldBe(RaftStatus.NotLeader);
             node.State.Role.ShouldBe(RaftState.Follower);
         }
@@ -174,11 +174,4 @@ public class RaftNodeTestsLeadership
             ["commit"] = committed ? pindex : 0,
             ["applied"] = 0,
         });
-
-    private static JsonArray Entries(params Entry[] entries)
-        => [.. entries.Select(entry => (JsonNode)new JsonObject
-        {
-            ["type"] = (int)entry.Type,
-            ["data"] = Vectors.Hex(entry.Data.Span),
-        })];
 }

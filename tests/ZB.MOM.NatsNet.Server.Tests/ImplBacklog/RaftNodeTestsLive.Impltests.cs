@@ -289,7 +289,7 @@ public class RaftNodeTestsLive
         NodeState led = old.Node.Inside();
         AppendEntry alone = DetachedNode.Ae(
             old.Id, led.Term, led.Commit, led.Pterm, led.Pindex, DetachedNode.E);
-        old.Node.Call("store_to_wal", Vectors.Hex(alone.Encode()));
+        old.Node.StoreToWAL(alone);
         old.Node.Inside().Pindex.ShouldBe(led.Pindex + 1);
         group.Stop(old);
         group.WaitOnLeader();
@@ -317,7 +317,7 @@ public class RaftNodeTestsLive
         group.WaitOnLeader();
         Member<Adder> emptied = group.Members[0];
         group.Freeze([emptied]);
-        emptied.Node.Call("wal_truncate", 0);
+        emptied.Node.WalTruncate(0);
         group.Unfreeze([emptied]);
         foreach (Member<Adder> member in group.Members)
         {
@@ -445,11 +445,9 @@ public class RaftNodeTestsLive
         var entries = new StringBuilder();
         for (ulong index = wal.First; index <= wal.Last; index++)
         {
-            System.Text.Json.Nodes.JsonObject entry =
-                member.Node.Call("load_entry", index)!.AsObject();
-            entry.Remove("frame");
-            entry.Remove("lterm");
-            entries.Append(entry.ToJsonString());
+            AppendEntry entry = member.Node.LoadEntry(index);
+            entry.LTerm = 0;
+            entries.Append(Vectors.Hex(entry.Encode()));
         }
 
         return entries.ToString();

@@ -33,7 +33,7 @@ public class RaftNodeTestsLiveTerms
             .Status.ShouldBe(RaftStatus.AlreadyLeader);
         foreach (Member<Adder> member in group.Members)
         {
-            member.Node.Call("switch_to_follower", "");
+            member.Node.SwitchToFollower("");
         }
 
         foreach (Member<Adder> member in group.Members)
@@ -64,10 +64,9 @@ public class RaftNodeTestsLiveTerms
         using LoopbackTap answers = group.Tap(Inbox);
 
         group.Freeze(group.Members);
-        ulong maxElection = (ulong)slow.ElectionMax.TotalNanoseconds;
         foreach (Member<Adder> member in both)
         {
-            member.Node.Call("reset_elect", maxElection);
+            member.Node.ResetElect(slow.ElectionMax);
         }
 
         ulong[] before = [.. both.Select(member => member.Node.Inside().Etlr)];
@@ -98,9 +97,9 @@ public class RaftNodeTestsLiveTerms
         // Differs from the server: a vote is cast once, so a term that is written by hand has to
         // come without the vote of the old one.
         follower.Set(new JsonObject { ["term"] = high, ["vote"] = "" });
-        follower.Call("switch_state", (int)RaftState.Candidate);
+        follower.SwitchState(RaftState.Candidate);
 
-        follower.Call("request_vote");
+        follower.RequestVote();
 
         group.Until(
             () => group.Members.All(member => member.Node.Term() == high),
@@ -163,7 +162,7 @@ public class RaftNodeTestsLiveTerms
         led.Pterm.ShouldBe(4UL);
         AppendEntry between = Ae(leader.Id, 6, led.Commit, led.Pterm, led.Pindex);
         group.Unfreeze(group.Members);
-        follower.Call("switch_to_candidate");
+        follower.SwitchToCandidate();
         follower.Replay(between);
 
         follower.Inside().Term.ShouldNotBe(6UL);
@@ -187,7 +186,7 @@ public class RaftNodeTestsLiveTerms
         group.Members.Select(member => member.Node.Inside())
             .ShouldAllBe(state => state.Term == 1 && state.Pterm == 1 && state.Pindex == 6);
         group.Unfreeze(group.Members);
-        first.Node.Call("switch_to_follower", "");
+        first.Node.SwitchToFollower("");
         Member<Adder> leader = group.WaitOnLeader();
 
         group.Freeze(group.Members);
@@ -196,7 +195,7 @@ public class RaftNodeTestsLiveTerms
             member.Node.Inside().Term.ShouldBe(2UL);
             if (member != leader)
             {
-                member.Node.Call("truncate_wal", 1, 6);
+                member.Node.TruncateWAL(1, 6);
                 NodeState cut = member.Node.Inside();
                 (cut.Term, cut.Pterm, cut.Pindex).ShouldBe((2UL, 1UL, 6UL));
             }
@@ -229,7 +228,7 @@ public class RaftNodeTestsLiveTerms
         using TestGroup<Adder> group = AdderGroup.Create(3, RaftLogKind.File, timing: slow);
         Member<Adder> leader = group.WaitOnLeader();
         Member<Adder> candidate = group.NonLeaders()[0];
-        candidate.Node.Call("switch_state", (int)RaftState.Candidate);
+        candidate.Node.SwitchState(RaftState.Candidate);
         candidate.Node.Set(Position(100));
         leader.Node.Set(Position(50));
         using LoopbackTap spy = group.Tap(group.AppendEntrySubject);
@@ -270,7 +269,7 @@ public class RaftNodeTestsLiveTerms
         {
             follower.Node.Live(ae);
             follower.Node.Inside().Term.ShouldBe(20UL);
-            follower.Node.Call("reset_wal");
+            follower.Node.ResetWAL();
             follower.Node.Live(ae);
             follower.Node.Inside().Term.ShouldBe(20UL);
         }

@@ -15,7 +15,7 @@ public class RaftNodeTestsLog
     {
         using DetachedNode node = WithThreeEntries();
 
-        node.Call("truncate_wal", 1, 1);
+        node.Raft.TruncateWAL(1, 1);
 
         NodeState state = node.State;
         (state.Pindex, state.Pterm, state.Wal.Msgs).ShouldBe((1UL, 1UL, 1UL));
@@ -29,7 +29,7 @@ public class RaftNodeTestsLog
     {
         using DetachedNode node = WithThreeEntries();
 
-        node.Call("reset_wal");
+        node.Raft.ResetWAL();
 
         NodeState state = node.State;
         (state.Pindex, state.Wal.Msgs).ShouldBe((0UL, 0UL));

@@ -14,7 +14,7 @@ public class RaftNodeTestsMembership
     public void TestNRGAppendEntryResurrectsLeader()
     {
         using DetachedNode node = Open();
-        node.Call("add_peer", S2);
+        node.Raft.AddPeer(S2);
         (PeerCount(node), node.State.Csz).ShouldBe((2, 2));
 
         node.Live(Ae(S2, term: 1, commit: 0, pterm: 0, pindex: 0, Remove(S2)));
@@ -35,7 +35,7 @@ public class RaftNodeTestsMembership
     public void TestNRGTruncateWALRevertsUncommittedAddPeer(string variant)
     {
         using DetachedNode node = Open();
-        node.Call("add_peer", N0);
+        node.Raft.AddPeer(N0);
         AppendEntry[] entries =
         [
             Ae(N0, term: 1, commit: 0, pterm: 0, pindex: 0, E),
@@ -44,7 +44,7 @@ public class RaftNodeTestsMembership
         switch (variant)
         {
             case "leader":
-                node.Call("switch_to_leader");
+                node.Raft.SwitchToLeader();
                 node.Is("send_membership_change", AsArgument(Add(N1))).ShouldBeTrue();
                 break;
             case "follower":
@@ -62,7 +62,7 @@ public class RaftNodeTestsMembership
         node.Report().ShouldBe(
             new Dictionary<string, bool> { [N0] = true, [N1] = false }, ignoreOrder: true);
 
-        node.Call("truncate_wal", 1, 1);
+        node.Raft.TruncateWAL(1, 1);
 
         NodeState cut = node.State;
         (cut.Pindex, cut.Csz, cut.Qn, cut.MembChange).ShouldBe((1UL, 2, 2, null));
@@ -76,14 +76,14 @@ public class RaftNodeTestsMembership
     public void TestNRGUncommittedMembershipChangeOnNewLeader()
     {
         using DetachedNode node = Open();
-        node.Call("add_peer", N1);
-        node.Call("add_peer", N2);
+        node.Raft.AddPeer(N1);
+        node.Raft.AddPeer(N2);
         node.Live(Ae(N1, term: 1, commit: 0, pterm: 0, pindex: 0, Remove(N2)));
-        (node.State.Pindex, node.Is("healthy")).ShouldBe((1UL, false));
+        (node.State.Pindex, node.Raft.Healthy()).ShouldBe((1UL, false));
 
         // What the earlier leader began is in the way of what the new one wants.
         node.Set("term", 2);
-        node.Call("switch_to_leader");
+        node.Raft.SwitchToLeader();
         node.Refusal("propose_remove_peer", N1).ShouldBe(RaftStatus.MembershipChange);
         node.State.Prop.ShouldBe(0);
     }
@@ -94,8 +94,8 @@ public class RaftNodeTestsMembership
     public void TestNRGDontSwitchToCandidateWithInflightSelfMembershipChange()
     {
         using DetachedNode node = Open();
-        node.Call("add_peer", N0);
-        node.Call("add_peer", N1);
+        node.Raft.AddPeer(N0);
+        node.Raft.AddPeer(N1);
         node.Live(Ae(N0, term: 1, commit: 0, pterm: 0, pindex: 0, E));
         node.Live(Ae(N0, term: 1, commit: 1, pterm: 1, pindex: 1, Remove(Self)));
         node.State.Peers.Keys.ShouldNotContain(Self);
@@ -103,16 +103,16 @@ public class RaftNodeTestsMembership
         (change.Index, change.Peer).ShouldBe((2UL, Self));
 
         // The campaign is refused, and the leader forgotten all the same.
-        node.Call("update_leader", N0);
-        node.Is("leaderless").ShouldBeFalse();
-        node.Call("applied", 1);
-        node.Call("switch_to_candidate");
-        (node.State.Role, node.Is("leaderless")).ShouldBe((RaftState.Follower, true));
+        node.Raft.UpdateLeader(N0);
+        node.Raft.Leaderless().ShouldBeFalse();
+        node.Raft.Applied(1);
+        node.Raft.SwitchToCandidate();
+        (node.State.Role, node.Raft.Leaderless()).ShouldBe((RaftState.Follower, true));
 
-        node.Call("truncate_wal", 1, 1);
+        node.Raft.TruncateWAL(1, 1);
         node.State.Peers.Keys.ShouldContain(Self);
         node.State.MembChange.ShouldBeNull();
-        node.Call("switch_to_candidate");
+        node.Raft.SwitchToCandidate();
         node.State.Role.ShouldBe(RaftState.Candidate);
     }
 
@@ -123,22 +123,22 @@ public class RaftNodeTestsMembership
     {
         using DetachedNode node = Open();
         node.Set("managed", true);
-        node.Call("process_peer_state", Members(1, N0));
+        node.Raft.ProcessPeerState(Members(1, N0));
         node.State.Peers.Keys.ShouldNotContain(Self);
-        node.Call("switch_to_candidate");
+        node.Raft.SwitchToCandidate();
         node.State.Role.ShouldBe(RaftState.Follower);
 
-        node.Call("process_peer_state", Members(2, N0, Self));
+        node.Raft.ProcessPeerState(Members(2, N0, Self));
         node.State.Peers.Keys.ShouldContain(Self);
-        node.Call("switch_to_candidate");
+        node.Raft.SwitchToCandidate();
         node.State.Role.ShouldBe(RaftState.Candidate);
 
         // Who is not managed may campaign from outside.
-        node.Call("switch_to_follower", "");
+        node.Raft.SwitchToFollower("");
         node.Set("managed", false);
-        node.Call("process_peer_state", Members(1, N0));
+        node.Raft.ProcessPeerState(Members(1, N0));
         node.State.Peers.Keys.ShouldNotContain(Self);
-        node.Call("switch_to_candidate");
+        node.Raft.SwitchToCandidate();
         node.State.Role.ShouldBe(RaftState.Candidate);
     }
 
@@ -155,14 +155,14 @@ public class RaftNodeTestsMembership
         node.Live(Ae(N0, term: 1, commit: 2, pterm: 1, pindex: 2));
         Expect(pindex: 2, commit: 2);
 
-        for (int applied = 1; applied <= 2; applied++)
+        for (ulong applied = 1; applied <= 2; applied++)
         {
-            node.Call("switch_to_candidate");
+            node.Raft.SwitchToCandidate();
             node.State.Role.ShouldBe(RaftState.Follower);
-            node.Call("applied", applied);
+            node.Raft.Applied(applied);
         }
 
-        node.Call("switch_to_candidate");
+        node.Raft.SwitchToCandidate();
         node.State.Role.ShouldBe(RaftState.Candidate);
 
         void Expect(ulong pindex, ulong commit)
@@ -178,33 +178,33 @@ public class RaftNodeTestsMembership
     public void TestNRGQuorumAfterLeaderStepdown()
     {
         using DetachedNode node = Open(timing: new RaftTiming());
-        node.Call("add_peer", N0);
-        node.Call("add_peer", N1);
-        node.Call("switch_to_candidate");
-        node.Call("switch_to_leader");
-        node.Is("quorum").ShouldBeFalse();
+        node.Raft.AddPeer(N0);
+        node.Raft.AddPeer(N1);
+        node.Raft.SwitchToCandidate();
+        node.Raft.SwitchToLeader();
+        node.Raft.Quorum().ShouldBeFalse();
 
         foreach (string peer in (string[])[N0, N1])
         {
-            node.Call("track_peer", peer);
-            node.Is("quorum").ShouldBeTrue();
+            node.Raft.TrackPeer(peer);
+            node.Raft.Quorum().ShouldBeTrue();
         }
 
         node.State.Peers.Count.ShouldBe(3);
         node.TakeSent();
-        node.Call("step_down");
+        node.Raft.StepDown();
 
         // One of the two was asked to take over, and what a leader knew it still knows.
         AppendEntry transfer = AppendEntry.Decode(
             node.TakeSentTo(node.State.Asubj).ShouldHaveSingleItem().Payload);
         transfer.Entries.ShouldHaveSingleItem().Type.ShouldBe(EntryType.LeaderTransfer);
-        node.Is("quorum").ShouldBeTrue();
+        node.Raft.Quorum().ShouldBeTrue();
         Seen().ShouldBe((true, true));
 
         // A follower keeps what it knew of its leader only.
-        node.Call("update_leader", N0);
+        node.Raft.UpdateLeader(N0);
         node.State.Leader.ShouldBe(N0);
-        node.Is("quorum").ShouldBeTrue();
+        node.Raft.Quorum().ShouldBeTrue();
         node.State.Peers.Count.ShouldBe(3);
         Seen().ShouldBe((true, false));
 
@@ -215,7 +215,7 @@ public class RaftNodeTestsMembership
         }
     }
 
-    private static int PeerCount(DetachedNode node) => node.Call("peers")!.AsArray().Count;
+    private static int PeerCount(DetachedNode node) => node.Raft.Peers().Count;
 
     /// <summary>SNAP: a snapshot of nothing, and the members the node knows.</summary>
     private static Entry[] Snapshot(DetachedNode node)
@@ -229,10 +229,6 @@ public class RaftNodeTestsMembership
         return [new(EntryType.Snapshot, default), new(EntryType.PeerState, members.Encode())];
     }
 
-    private static JsonObject Members(int size, params string[] peers)
-        => new()
-        {
-            ["peers"] = new JsonArray([.. peers.Select(peer => (JsonNode?)peer)]),
-            ["csz"] = size,
-        };
+    private static PeerState Members(uint size, params string[] peers)
+        => new() { ClusterSize = size, KnownPeers = [.. peers] };
 }

@@ -38,7 +38,7 @@ public class RaftNodeTestsPeerTracking
         node.Set("state", (int)RaftState.Leader);
         node.State.Prop.ShouldBe(0);
 
-        node.Call("track_peer", N0);
+        node.Raft.TrackPeer(N0);
         node.State.Prop.ShouldBe(1);
         JsonNode proposal = node.Call("queue_drain", "prop")!.AsArray().ShouldHaveSingleItem()!;
         ((EntryType)proposal["type"]!.GetValue<int>(), proposal["data"]!.GetValue<string>())
@@ -46,7 +46,7 @@ public class RaftNodeTestsPeerTracking
         node.State.Observed.ShouldBeEmpty();
 
         node.Set("managed", true);
-        node.Call("track_peer", N1);
+        node.Raft.TrackPeer(N1);
         node.State.Prop.ShouldBe(0);
         node.State.Observed.Keys.ShouldBe([N1]);
         node.Call("last_heard_from_peer", N1)!.GetValue<ulong>().ShouldBeGreaterThan(0UL);

@@ -13,7 +13,7 @@ public class RaftNodeTestsQuorum
     public void TestNRGQuorumAccounting()
     {
         using DetachedNode node = OfFive();
-        node.Call("switch_to_leader");
+        node.Raft.SwitchToLeader();
         node.Set("term", 1);
         node.State.Pindex.ShouldBe(1UL);
 
@@ -31,16 +31,16 @@ public class RaftNodeTestsQuorum
     {
         using DetachedNode node = OfFive();
         node.Set("term", 1);
-        node.Call("switch_to_leader");
+        node.Raft.SwitchToLeader();
         (node.State.Term, node.State.Pindex).ShouldBe((1UL, 1UL));
 
         node.Ar(term: 1, index: 1, N1, success: true);
         node.State.Commit.ShouldBe(0UL);
         node.State.Acks.Keys.ShouldBe(["1"]);
 
-        node.Call("step_down_core");
+        node.Raft.StepDownCore("");
         node.Set("term", 6);
-        node.Call("switch_to_leader");
+        node.Raft.SwitchToLeader();
         (node.State.Term, node.State.Pindex).ShouldBe((6UL, 2UL));
 
         // The old acknowledgement is gone: counting begins anew.
@@ -55,20 +55,19 @@ public class RaftNodeTestsQuorum
     public void TestNRGIgnoreTrackResponseWhenNotLeader()
     {
         using DetachedNode node = Open();
-        node.Call("add_peer", N1);
+        node.Raft.AddPeer(N1);
         node.Set("lsut", 0);
         (node.State.Csz, node.State.Qn).ShouldBe((2, 2));
 
         node.Set("term", 1);
-        node.Call("switch_to_leader");
+        node.Raft.SwitchToLeader();
         ExpectOneUncommitted(node);
 
-        node.Call("step_down_core");
+        node.Raft.StepDownCore("");
         ExpectOneUncommitted(node);
 
-        byte[] response = new AppendEntryResponse(Term: 1, Index: 1, "somePeer", Success: true)
-            .Encode();
-        node.Is("track_response", Vectors.Hex(response)).ShouldBeFalse();
+        var response = new AppendEntryResponse(Term: 1, Index: 1, "somePeer", Success: true);
+        node.Raft.TrackResponse(response).ShouldBeFalse();
         node.State.Commit.ShouldBe(0UL);
     }
 
@@ -78,18 +77,18 @@ public class RaftNodeTestsQuorum
     public void TestNRGAppendEntryCanEstablishQuorumAfterLeaderChange()
     {
         using DetachedNode node = Open();
-        node.Call("add_peer", N0);
+        node.Raft.AddPeer(N0);
         node.Live(Ae(N0, term: 1, commit: 0, pterm: 0, pindex: 0, E));
         (node.State.Pindex, node.State.Aflr).ShouldBe((1UL, 0UL));
 
-        node.Call("switch_to_leader");
+        node.Raft.SwitchToLeader();
         (node.State.Aflr, node.State.Commit).ShouldBe((2UL, 0UL));
 
         // Both entries are committed together.
         node.Ar(term: 1, index: 2, N0, success: true);
         (node.State.Aflr, node.State.Commit).ShouldBe((2UL, 2UL));
 
-        node.Call("applied", 2);
+        node.Raft.Applied(2);
         node.State.Aflr.ShouldBe(0UL);
     }
 
@@ -99,7 +98,7 @@ public class RaftNodeTestsQuorum
     {
         // Differs from the server, which answers before the sync: a success is a promise.
         using DetachedNode node = Open(RaftLogKind.File);
-        node.Call("add_peer", N0);
+        node.Raft.AddPeer(N0);
         node.TakeSent();
         node.HoldSync(true);
 
@@ -114,8 +113,8 @@ public class RaftNodeTestsQuorum
 
         // The leader's own entry: the other's acknowledgement alone is no quorum of two.
         node.HoldSync(true);
-        node.Call("switch_to_candidate");
-        node.Call("switch_to_leader");
+        node.Raft.SwitchToCandidate();
+        node.Raft.SwitchToLeader();
         node.Ar(term: 2, index: 2, N0, success: true);
         node.State.Commit.ShouldBe(0UL);
         node.HoldSync(false);
@@ -125,9 +124,9 @@ public class RaftNodeTestsQuorum
     private static DetachedNode OfFive()
     {
         DetachedNode node = Open();
-        node.Call("add_peer", N1);
-        node.Call("add_peer", N2);
-        node.Call("adjust_boot_cluster_size", 5);
+        node.Raft.AddPeer(N1);
+        node.Raft.AddPeer(N2);
+        node.Raft.AdjustBootClusterSize(5);
         (node.State.Csz, node.State.Qn, node.State.Peers.Count).ShouldBe((5, 3, 3));
         return node;
     }

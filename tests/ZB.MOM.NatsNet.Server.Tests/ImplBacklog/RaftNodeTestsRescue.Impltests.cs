@@ -110,14 +110,14 @@ public class RaftNodeTestsRescue
     {
         using DetachedNode node = Open();
         StoreOne(node);
-        node.Call("add_peer", N0);
+        node.Raft.AddPeer(N0);
         SetSizes(node, 5, 3);
         Rescue(node, 2).ShouldBe((3, 2));
         node.AnswerVotesWith(N0, granted: true, empty: true);
 
-        node.Call("switch_to_candidate");
+        node.Raft.SwitchToCandidate();
         node.State.Role.ShouldBe(RaftState.Candidate);
-        node.Call("run_as_candidate");
+        node.Raft.RunAsCandidate();
 
         node.State.Role.ShouldBe(RaftState.Leader);
     }
@@ -129,25 +129,25 @@ public class RaftNodeTestsRescue
     {
         using DetachedNode node = Open();
         StoreOne(node);
-        node.Call("add_peer", N0);
+        node.Raft.AddPeer(N0);
         SetSizes(node, 5, 2);
         node.AnswerVotesWith(N0, granted: true, empty: true);
 
-        node.Call("switch_to_candidate");
+        node.Raft.SwitchToCandidate();
         node.State.Role.ShouldBe(RaftState.Candidate);
-        node.Call("run_as_candidate");
+        node.Raft.RunAsCandidate();
 
         node.State.Role.ShouldNotBe(RaftState.Leader);
     }
 
     private static void Guards(DetachedNode node)
     {
-        node.Call("add_peer", N0);
+        node.Raft.AddPeer(N0);
         node.Refusal("evict_peers", N0).ShouldBe(RaftStatus.NotManaged);
         node.Set("managed", true);
-        node.Call("update_leader", N0);
+        node.Raft.UpdateLeader(N0);
         node.Refusal("evict_peers", N0).ShouldBe(RaftStatus.NotLeaderless);
-        node.Call("update_leader", "");
+        node.Raft.UpdateLeader("");
 
         Evict(node, Self).ShouldBeEmpty();
         Evict(node, N1).ShouldBeEmpty();
@@ -205,18 +205,18 @@ public class RaftNodeTestsRescue
         AddPeers(node, N0, N1);
         Follow(node, Remove(Self));
         node.State.Peers.Keys.ShouldNotContain(Self);
-        node.Is("pending_self_removal").ShouldBeTrue();
+        node.Raft.PendingSelfRemoval().ShouldBeTrue();
         Strand(node);
 
         Evict(node, N0, N1).ShouldBe([N0, N1]);
         NodeState state = node.State;
         state.Peers.Keys.ShouldBe([Self]);
         (state.Csz, state.Qn, state.MembChange).ShouldBe((1, 1, null));
-        node.Is("pending_self_removal").ShouldBeFalse();
+        node.Raft.PendingSelfRemoval().ShouldBeFalse();
 
         node.Set("term", node.State.Term + 1);
-        node.Call("switch_to_leader");
-        node.Call("send_append_entry", AsArgument(E));
+        node.Raft.SwitchToLeader();
+        node.Raft.SendAppendEntry(E);
         node.State.Commit.ShouldBe(node.State.Pindex);
     }
 
@@ -253,16 +253,16 @@ public class RaftNodeTestsRescue
         (node.State.Csz, node.State.Qn, node.State.MembChange).ShouldBe((1, 1, null));
 
         node.Set("term", node.State.Term + 1);
-        node.Call("switch_to_leader");
+        node.Raft.SwitchToLeader();
         (node.State.Commit, node.State.Csz, node.State.Qn).ShouldBe((3UL, 1, 1));
         node.State.Peers.Keys.ShouldNotContain(N1);
-        node.Call("send_append_entry", AsArgument(E));
+        node.Raft.SendAppendEntry(E);
         node.State.Commit.ShouldBe(4UL);
         node.State.Peers.Keys.ShouldNotContain(N1);
     }
 
     private static void AddPeers(DetachedNode node, params string[] peers)
-        => Array.ForEach(peers, peer => node.Call("add_peer", peer));
+        => Array.ForEach(peers, peer => node.Raft.AddPeer(peer));
 
     /// <summary>N0 leads: one entry, then the change, neither committed.</summary>
     private static void Follow(DetachedNode node, Entry change)
@@ -275,7 +275,7 @@ public class RaftNodeTestsRescue
     private static void Strand(DetachedNode node)
     {
         node.Set("managed", true);
-        node.Call("update_leader", "");
+        node.Raft.UpdateLeader("");
     }
 
     private static string[] Evict(DetachedNode node, params string[] peers)
@@ -294,7 +294,7 @@ public class RaftNodeTestsRescue
         one.LTerm = 1;
         node.Live(one);
         node.State.Pindex.ShouldBe(1UL);
-        node.Call("update_leader", "");
+        node.Raft.UpdateLeader("");
     }
 
     private static void SetSizes(DetachedNode node, int clusterSize, int quorum)

@@ -12,14 +12,14 @@ namespace ZB.MOM.NatsNet.Server.Tests.Support;
 internal sealed class DetachedNode : IDisposable
 {
     private readonly TestFolder _folder = new();
+    private readonly RaftRuntime _runtime;
     private readonly RaftConfig _config;
-    private readonly RaftTiming _timing;
-    private DetachedRaft _node;
 
     private DetachedNode(
         bool handMade, RaftLogKind log, RaftTiming timing, IReadOnlyList<string> peers)
     {
-        _timing = timing;
+        _runtime = new RaftRuntime(
+            new RaftRuntimeOptions { Timing = timing, ManualClock = true, Seed = 1 });
         _config = new RaftConfig
         {
             PeerId = Ids.Self,
@@ -35,8 +35,11 @@ internal sealed class DetachedNode : IDisposable
         uint flags = handMade
             ? NrgConstants.NRG_TEST_NODE_NO_LOG | NrgConstants.NRG_TEST_NODE_NO_TRANSPORT
             : 0;
-        _node = new DetachedRaft(_config, timing, flags);
+        Raft = _runtime.OpenDetached(_config, flags);
     }
+
+    /// <summary>The node itself.</summary>
+    internal Raft Raft { get; private set; }
 
     /// <summary>E: one Normal entry with a payload as long as the reference's sample.</summary>
     internal static Entry E { get; } =
@@ -89,43 +92,46 @@ internal sealed class DetachedNode : IDisposable
 
     public void Dispose()
     {
-        _node.Dispose();
+        Raft.HoldSync(false);
+        _runtime.Dispose();
         _folder.Dispose();
     }
 
     /// <summary>Ends the node and opens it again from its files.</summary>
     internal void Restart()
     {
-        Call("stop");
-        _node.Dispose();
-        _node = new DetachedRaft(_config, _timing);
+        Raft.Stop();
+        Raft.WaitForStop();
+        Raft.Dispose();
+        Raft = _runtime.OpenDetached(_config);
     }
 
     /// <summary>The whole state now.</summary>
-    internal NodeState State => NodeState.Parse(_node.Dump());
+    internal NodeState State => Raft.Inside();
 
     /// <summary>Writes fields, past all rules of the protocol.</summary>
-    internal void Set(JsonObject patch) => _node.Set(patch.ToJsonString());
+    internal void Set(JsonObject patch) => Raft.Set(patch);
 
     /// <summary>Writes one field, past all rules of the protocol.</summary>
     internal void Set(string field, JsonNode? value) => Set(new JsonObject { [field] = value });
 
-    /// <summary>Calls a method of the node by the reference's name in snake case.</summary>
+    /// <summary>Calls a method that has no member yet, by the reference's name.</summary>
     internal JsonNode? Call(string method, params JsonNode?[] arguments)
-    {
-        string result = _node.Call(method, new JsonArray(arguments).ToJsonString());
-        return result.Length == 0 ? null : JsonNode.Parse(result);
-    }
+        => Raft.Call(method, arguments);
 
-    /// <summary>Calls a method that answers yes or no.</summary>
+    /// <summary>Calls a method that has no member yet and answers yes or no.</summary>
     internal bool Is(string method, params JsonNode?[] arguments)
         => Call(method, arguments)!.GetValue<bool>();
 
     /// <summary>
-    /// Calls a method of the application that has to fail; yields the failure's status.
+    /// Calls a method that has no member yet and has to fail; yields the failure's status.
     /// </summary>
     internal RaftStatus Refusal(string method, params JsonNode?[] arguments)
-        => Should.Throw<RaftException>(() => Call(method, arguments)).Status;
+        => Refusal(() => Call(method, arguments));
+
+    /// <summary>A call that has to fail; yields the failure's status.</summary>
+    internal static RaftStatus Refusal(Action call)
+        => Should.Throw<RaftException>(call).Status;
 
     /// <summary>
     /// The group report: each peer but the node itself, and whether no uncommitted change is about
@@ -141,18 +147,19 @@ internal sealed class DetachedNode : IDisposable
     }
 
     /// <summary>What the node sent since it was last asked, in order.</summary>
-    internal IReadOnlyList<RaftMessage> TakeSent() => _node.TakeSent();
+    internal IReadOnlyList<RaftMessage> TakeSent() => Raft.TakeSent();
 
     /// <summary>What the node sent to a subject since it was last asked, in order.</summary>
     internal IReadOnlyList<RaftMessage> TakeSentTo(string subject)
         => [.. TakeSent().Where(message => message.Subject == subject)];
 
-    internal void HoldSync(bool hold) => _node.HoldSync(hold);
+    internal void HoldSync(bool hold) => Raft.HoldSync(hold);
 
-    internal void Advance(TimeSpan by) => _node.Advance(by);
+    internal void Advance(TimeSpan by) => Raft.Advance(by);
 
     /// <summary>Delivers an append entry as if it came on the group's subject.</summary>
-    internal void Live(AppendEntry ae, string reply = "") => _node.DeliverLive(ae.Encode(), reply);
+    internal void Live(AppendEntry ae, string reply = "")
+        => Raft.ProcessAppendEntry(ae, AppendEntryOrigin.Live, reply);
 
     /// <summary>
     /// Delivers an append entry as if it came on the inbox of the running catch-up.
@@ -162,38 +169,36 @@ internal sealed class DetachedNode : IDisposable
 
     /// <summary>Delivers an append entry on the inbox of a catch-up that the test kept.</summary>
     internal void CuSaved(ulong catchup, AppendEntry ae, string reply = "")
-        => _node.DeliverCatchup(catchup, ae.Encode(), reply);
+        => Raft.ProcessAppendEntry(ae, AppendEntryOrigin.Of(catchup), reply);
 
     /// <summary>Delivers an append entry as if it were read from the node's own log.</summary>
-    internal void Replay(AppendEntry ae) => _node.DeliverReplay(ae.Encode());
+    internal void Replay(AppendEntry ae)
+        => Raft.ProcessAppendEntry(ae, AppendEntryOrigin.Replay);
 
     /// <summary>Delivers VR(term last=lastTerm/lastIndex candidate).</summary>
     internal void Vr(
         ulong term, ulong lastTerm, ulong lastIndex, string candidate, string reply = "")
-        => _node.DeliverVoteRequest(
-            new VoteRequest(term, lastTerm, lastIndex, candidate).Encode(), reply);
+        => Raft.ProcessVoteRequest(new VoteRequest(term, lastTerm, lastIndex, candidate), reply);
 
     /// <summary>Delivers VRESP(term peer granted empty).</summary>
     internal void Vresp(ulong term, string peer, bool granted, bool empty = false)
-        => _node.DeliverVoteResponse(new VoteResponse(term, peer, granted, empty).Encode());
+        => Raft.HandleVoteResponse(new VoteResponse(term, peer, granted, empty));
 
     /// <summary>Delivers AR(term index peer ok), the answer to an append entry.</summary>
     internal void Ar(ulong term, ulong index, string peer, bool success)
-        => _node.DeliverResponse(new AppendEntryResponse(term, index, peer, success).Encode());
+        => Raft.ProcessAppendEntryResponse(new AppendEntryResponse(term, index, peer, success));
 
     /// <summary>Lets a peer answer each vote request from now on.</summary>
     internal void AnswerVotesWith(string peer, bool granted, bool empty = false)
-        => Call(
-            "auto_answer",
-            new JsonObject { ["peer"] = peer, ["granted"] = granted, ["empty"] = empty });
+        => Raft.AutoAnswer(peer, granted, empty);
 
     /// <summary>The leader of the log entry at an index, which must be there.</summary>
     internal string LeaderOfEntry(ulong index)
-        => Call("load_entry", index)!["leader"]!.GetValue<string>();
+        => Raft.LoadEntry(index).Leader;
 
     /// <summary>The term of the log entry at an index, which must be there.</summary>
     internal ulong TermOfEntry(ulong index)
-        => Call("load_entry", index)!["term"]!.GetValue<ulong>();
+        => Raft.LoadEntry(index).Term;
 
     /// <summary>
     /// The one answer that went to a subject since the last look; null for silence.

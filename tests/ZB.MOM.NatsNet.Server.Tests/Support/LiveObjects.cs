@@ -18,7 +18,6 @@ internal static class LiveObjects
         ("batches", NrgConstants.NRG_TEST_OBJECT_BATCH),
         ("networks", NrgConstants.NRG_TEST_OBJECT_LOOPBACK),
         ("taps", NrgConstants.NRG_TEST_OBJECT_TAP),
-        ("detached nodes", NrgConstants.NRG_TEST_OBJECT_TEST_NODE),
     ];
 
     /// <summary>

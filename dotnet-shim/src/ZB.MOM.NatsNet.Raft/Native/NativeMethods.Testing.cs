@@ -96,24 +96,6 @@ internal static unsafe partial class NativeMethods
         }
     }
 
-    /// <summary>Makes a live node fail.</summary>
-    internal static RaftStatus TestInjectFault(NodeHandle node, uint kind)
-    {
-        using var lease = new Lease(node);
-        IntPtr pointer = lease.Pointer;
-        return (RaftStatus)Testing(() => Interop.nrg_test_inject_fault(pointer, kind));
-    }
-
-    /// <summary>Stops or resumes a live node, whatever carries its messages.</summary>
-    internal static RaftStatus TestNodeFreeze(NodeHandle node, bool frozen)
-    {
-        using var lease = new Lease(node);
-        IntPtr pointer = lease.Pointer;
-        return (RaftStatus)Testing(() => frozen
-            ? Interop.nrg_test_node_freeze(pointer)
-            : Interop.nrg_test_node_unfreeze(pointer));
-    }
-
     /// <summary>Moves the time of a runtime with a manual clock.</summary>
     internal static RaftStatus TestClockAdvance(RuntimeHandle runtime, TimeSpan by)
     {

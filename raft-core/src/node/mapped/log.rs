@@ -11,7 +11,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::args::Args;
-use super::{CallError, Done, Node, Outcome, decoded};
+use super::{CallError, Done, Mapped, Node, Outcome, decoded};
 use crate::storage::{
     LoadError, Log, LogKind, LogState, LogWrite, MemoryLog, StorageError, WriteSeq,
 };
@@ -54,6 +54,11 @@ impl Node {
         run().transpose()
     }
 
+    fn fail_truncate_named(&mut self) {
+        let log = std::mem::replace(&mut self.log, Box::new(MemoryLog::new()));
+        self.log = Box::new(FailsToTruncate(log));
+    }
+
     /// The server cuts below the commit too; a node only does so when a test tells it to.
     fn cut_named(&mut self, term: Term, last: Index) -> bool {
         self.commit = self.commit.min(last);
@@ -61,10 +66,88 @@ impl Node {
         self.applied = self.applied.min(last);
         self.truncate_wal(term, last, self.id)
     }
+}
 
-    fn fail_truncate_named(&mut self) {
-        let log = std::mem::replace(&mut self.log, Box::new(MemoryLog::new()));
-        self.log = Box::new(FailsToTruncate(log));
+/// The log, past the protocol.
+impl Mapped<'_> {
+    /// Server: `loadEntry`. The stored frame.
+    ///
+    /// # Errors
+    /// An entry that is not there or cannot be read.
+    pub fn load_entry(&mut self, index: Index) -> Result<Bytes, CallError> {
+        match self.0.load_entry(index) {
+            Ok(Some(entry)) => Ok(entry.into_frame()),
+            Ok(None) => Err(CallError::Failed(format!("no entry at {index}"))),
+            Err(error) => Err(CallError::Failed(error.to_string())),
+        }
+    }
+
+    /// Server: `storeToWAL`.
+    ///
+    /// # Errors
+    /// Bytes that are no append entry, and what the log refuses.
+    pub fn store_to_wal(&mut self, frame: Bytes) -> Result<(), CallError> {
+        let ae = decoded(AppendEntry::decode(frame))?;
+        let stored = self
+            .past_the_rules()
+            .store_to_wal(ae.head.term, ae.into_frame());
+        stored.map_err(|error| CallError::Failed(error.to_string()))
+    }
+
+    /// Server: `truncateWAL`; below the commit too, as there. Whether the log was cut.
+    pub fn truncate_wal(&mut self, term: Term, last: Index) -> bool {
+        self.past_the_rules().cut_named(term, last)
+    }
+
+    /// Server: `resetWAL`.
+    pub fn reset_wal(&mut self) {
+        self.past_the_rules().cut_named(Term::ZERO, Index::ZERO);
+    }
+
+    /// Server: `cachePendingEntry`.
+    ///
+    /// # Errors
+    /// Bytes that are no append entry.
+    pub fn cache_pending_entry(&mut self, frame: Bytes) -> Result<(), CallError> {
+        let ae = decoded(AppendEntry::decode(frame))?;
+        self.past_the_rules().cache_pending_entry(ae);
+        Ok(())
+    }
+
+    /// Cuts the log itself to `last`; the node does not know.
+    ///
+    /// # Errors
+    /// What the log says.
+    pub fn wal_truncate(&mut self, last: Index) -> Result<(), CallError> {
+        let node = self.past_the_rules();
+        let seq = node.durability.issue();
+        Ok(node.log.truncate(last, seq)?)
+    }
+
+    /// Compacts the log itself below `first`; the node does not know.
+    ///
+    /// # Errors
+    /// What the log says.
+    pub fn wal_compact(&mut self, first: Index) -> Result<(), CallError> {
+        let node = self.past_the_rules();
+        let seq = node.durability.issue();
+        Ok(node.log.compact(first, seq)?)
+    }
+
+    /// Appends any bytes to the log itself; the node does not know. Their index.
+    ///
+    /// # Errors
+    /// What the log says.
+    pub fn wal_store(&mut self, frame: Bytes) -> Result<Index, CallError> {
+        let node = self.past_the_rules();
+        let (index, seq) = (node.log.state().last.next(), node.durability.issue());
+        node.log.append(index, seq, frame)?;
+        Ok(index)
+    }
+
+    /// The log cannot be cut from now on.
+    pub fn wal_fail_truncate(&mut self) {
+        self.past_the_rules().fail_truncate_named();
     }
 }
 

@@ -2,12 +2,68 @@
 
 use serde_json::{Value, json};
 
-use super::args::{Args, hex};
-use super::{CallError, DONE, Node, Origin, Outcome, decoded};
+use bytes::Bytes;
+
+use super::args::{Args, hex, subject};
+use super::{CallError, DONE, Mapped, Node, Origin, Outcome, decoded};
 use crate::node::Proposal;
 use crate::node::input::{InboundEntry, InboundResponse, InboundVote, InboundVoteRequest};
-use crate::types::Entry;
+use crate::types::{Entry, Term};
 use crate::wire::{AppendEntry, AppendEntryResponse, VoteRequest, VoteResponse};
+
+impl Mapped<'_> {
+    /// Puts a message at the end of a queue: `prop` (data, with its term), `entry`, `resp`,
+    /// `reqs`, `votes`, or a nil guard at the end of `apply`.
+    ///
+    /// # Errors
+    /// [`CallError::Unknown`], and bytes that are no such message.
+    pub fn queue_push(
+        &mut self,
+        queue: &str,
+        message: Bytes,
+        reply: &str,
+        term: Term,
+    ) -> Result<(), CallError> {
+        let reply = subject(reply);
+        let node = self.past_the_rules();
+        match queue {
+            "prop" => {
+                let proposal = Proposal::new(term, Entry::normal(message));
+                node.proposals.push(Proposal { reply, ..proposal });
+            }
+            "entry" => {
+                let (origin, message) = (Origin::Live, decoded(AppendEntry::decode(message))?);
+                node.entry_queue.push_back(InboundEntry {
+                    origin,
+                    reply,
+                    message,
+                });
+            }
+            "resp" => {
+                let message = decoded(AppendEntryResponse::decode(&message))?;
+                node.responses.push_back(InboundResponse { reply, message });
+            }
+            "reqs" => {
+                let message = decoded(VoteRequest::decode(&message))?;
+                node.vote_requests
+                    .push_back(InboundVoteRequest { reply, message });
+            }
+            "votes" => {
+                let message = decoded(VoteResponse::decode(&message))?;
+                node.vote_responses.push_back(InboundVote { message });
+            }
+            "apply" => node.apply.push_nil_guard(),
+            _ => return Err(CallError::Unknown(queue.to_owned())),
+        }
+        Ok(())
+    }
+
+    /// Empties the queue of proposals: term and data of each, in order.
+    pub fn take_proposals(&mut self) -> Vec<(Term, Bytes)> {
+        let proposals = self.past_the_rules().proposals.take().into_iter();
+        proposals.map(|p| (p.term, p.entry.data)).collect()
+    }
+}
 
 impl Node {
     /// The queues, item by item.

@@ -1,23 +1,31 @@
 //! The calls, fields and seams the suites behind the boundary rest on.
 
+use std::thread;
+use std::time::Duration;
+
+use bytes::Bytes;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Detached, DetachedFlags, Origin};
+use super::{DetachedFlags, HandsError, Voter};
 use crate::config::{NodeConfig, Timing};
-use crate::node::CallError;
+use crate::node::{CallError, Committed, Mapped, Origin, ProposeError, Role, SubscriptionId};
+use crate::runtime::{ClockKind, Message, NodeHandle, Runtime, RuntimeConfig, StartError};
 use crate::storage::LogKind;
-use crate::types::{EntryType, GroupName, Index, PeerId, Term};
+use crate::types::{Entry, EntryType, GroupName, Index, PeerId, Term};
 use crate::wire::{AppendEntry, AppendEntryHead, AppendEntryResponse, VoteRequest, VoteResponse};
-use bytes::Bytes;
+
+/// Longer than any role is played here.
+const HOUR: Duration = Duration::from_secs(3600);
 
 const SELF: PeerId = PeerId(*b"esFhDys3");
 const N0: PeerId = PeerId(*b"S1Nunr6R");
 const N1: PeerId = PeerId(*b"yrzKKRBu");
 const N2: PeerId = PeerId(*b"cnrtt3eg");
 
-struct Node {
-    core: Detached,
+struct Detached {
+    node: NodeHandle,
+    runtime: Runtime,
     root: TempDir,
 }
 
@@ -29,26 +37,40 @@ fn config(root: &TempDir, log: LogKind) -> NodeConfig {
     }
 }
 
-fn open(log: LogKind) -> Node {
-    let root = tempfile::tempdir().unwrap();
-    let timing = Timing::reference_tests();
-    let core = Detached::open(config(&root, log), timing, DetachedFlags::default()).unwrap();
-    Node { core, root }
+fn open(log: LogKind) -> Detached {
+    open_in(tempfile::tempdir().unwrap(), log, DetachedFlags::default())
 }
 
-impl Node {
-    fn call(&self, name: &str, args: Value) -> Value {
-        let text = self.core.call(name, &args.to_string()).unwrap();
-        serde_json::from_str(&text).unwrap()
+fn open_in(root: TempDir, log: LogKind, flags: DetachedFlags) -> Detached {
+    let settings = RuntimeConfig::builder()
+        .clock(ClockKind::Manual)
+        .timing(Timing::reference_tests())
+        .seed(1);
+    let runtime = Runtime::open(settings.build().unwrap()).unwrap();
+    let node = runtime.start_detached(config(&root, log), flags).unwrap();
+    Detached {
+        node,
+        runtime,
+        root,
+    }
+}
+
+impl Detached {
+    fn mapped<R>(&self, run: impl FnOnce(&mut Mapped<'_>) -> R) -> R {
+        self.node.mapped(run).unwrap()
     }
 
     fn field(&self, name: &str) -> Value {
-        let all: Value = serde_json::from_str(&self.core.dump()).unwrap();
+        let all: Value = serde_json::from_str(&self.node.dump().unwrap()).unwrap();
         all.get(name).unwrap_or_else(|| panic!("{name}")).clone()
     }
 
     fn set(&self, patch: Value) {
-        self.core.set(&patch.to_string()).unwrap();
+        self.mapped(|node| node.set(&patch.to_string())).unwrap();
+    }
+
+    fn sent(&self) -> Vec<Message> {
+        self.node.take_sent().unwrap()
     }
 
     fn vote_request(&self, term: u64, last: (u64, u64), candidate: PeerId, reply: &str) {
@@ -58,17 +80,23 @@ impl Node {
             last_index: Index(last.1),
             candidate,
         };
-        let frame = Bytes::copy_from_slice(&request.encode());
-        self.core.deliver_vote_request(frame, reply);
+        self.mapped(|node| node.process_vote_request(&request.encode(), reply))
+            .unwrap();
     }
 
     fn acknowledge(&self, term: u64, index: u64, peer: PeerId) {
         let response = response(term, index, peer);
-        self.core.deliver_response(response, "");
+        self.mapped(|node| node.process_append_entry_response(&response, ""))
+            .unwrap();
     }
 
     fn live(&self, frame: Bytes, reply: &str) {
-        self.core.deliver_append_entry(Origin::Live, frame, reply);
+        self.process(frame, reply, Origin::Live);
+    }
+
+    fn process(&self, frame: Bytes, reply: &str, origin: Origin) {
+        self.mapped(|node| node.process_append_entry(frame, reply, origin))
+            .unwrap();
     }
 }
 
@@ -120,7 +148,7 @@ fn fresh_node_has_the_state_the_reference_documents() {
     }
     assert_ne!(node.field("etlr"), json!(0));
     assert!(node.field("aesub").is_u64());
-    assert!(node.core.take_sent().is_empty());
+    assert!(node.sent().is_empty());
 }
 
 /// TestNRGUnsuccessfulVoteRequestCampaignEarly (2629).
@@ -144,12 +172,12 @@ fn vote_request_of_a_worse_log_restarts_the_timer_unless_we_are_the_candidate_of
     node.vote_request(2, (1, 2), N0, "");
     expect(2, "", true);
     node.set(json!({"pterm": 2, "pindex": 200}));
-    node.call("switch_to_candidate", json!([]));
+    node.mapped(|node| node.switch_to_candidate());
     expect(3, "", true);
     node.vote_request(4, (1, 2), N0, "");
     expect(4, "", true);
     node.set(json!({"pterm": 4, "pindex": 400}));
-    node.call("switch_to_candidate", json!([]));
+    node.mapped(|node| node.switch_to_candidate());
     expect(5, "", true);
     node.vote_request(5, (1, 2), N0, "");
     expect(5, "", false);
@@ -160,18 +188,18 @@ fn vote_request_of_a_worse_log_restarts_the_timer_unless_we_are_the_candidate_of
 fn acknowledgements_end_with_the_leadership_they_were_given_to() {
     for log in [LogKind::Memory, LogKind::File] {
         let node = open(log);
-        node.call("add_peer", json!([N1.to_string()]));
-        node.call("add_peer", json!([N2.to_string()]));
-        node.call("adjust_boot_cluster_size", json!([5]));
+        node.mapped(|node| node.add_peer(N1));
+        node.mapped(|node| node.add_peer(N2));
+        node.node.adjust_boot_cluster_size(5).unwrap();
         assert_eq!((node.field("csz"), node.field("qn")), (json!(5), json!(3)));
 
         node.set(json!({"term": 1}));
-        node.call("switch_to_leader", json!([]));
+        node.mapped(|node| node.switch_to_leader());
         node.acknowledge(1, 1, N1);
         assert_eq!(node.field("acks"), json!({"1": 1}));
-        node.call("step_down_core", json!([""]));
+        node.mapped(|node| node.step_down_core(None));
         node.set(json!({"term": 6}));
-        node.call("switch_to_leader", json!([]));
+        node.mapped(|node| node.switch_to_leader());
         node.acknowledge(6, 2, N2);
 
         assert_eq!(
@@ -190,21 +218,17 @@ fn acknowledgements_end_with_the_leadership_they_were_given_to() {
 #[test]
 fn response_to_a_former_leader_is_not_tracked() {
     let node = open(LogKind::Memory);
-    node.call("add_peer", json!([N1.to_string()]));
+    node.mapped(|node| node.add_peer(N1));
     node.set(json!({"lsut": 0, "term": 1}));
-    node.call("switch_to_leader", json!([]));
+    node.mapped(|node| node.switch_to_leader());
     assert_eq!(
         (node.field("pindex"), node.field("commit")),
         (json!(1), json!(0))
     );
 
-    node.call("step_down_core", json!([]));
-    let hex: String = response(1, 1, N0)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-
-    assert_eq!(node.call("track_response", json!([hex])), json!(false));
+    node.mapped(|node| node.step_down_core(None));
+    let tracked = node.mapped(|node| node.track_response(&response(1, 1, N0)));
+    assert!(!tracked.unwrap());
     assert_eq!(
         (node.field("pterm"), node.field("commit")),
         (json!(1), json!(0))
@@ -215,18 +239,23 @@ fn response_to_a_former_leader_is_not_tracked() {
 #[test]
 fn candidate_played_with_an_answering_voter_becomes_leader() {
     let node = open(LogKind::Memory);
-    node.call("add_peer", json!([N1.to_string()]));
+    node.mapped(|node| node.add_peer(N1));
     node.set(json!({"lsut": 0}));
-    assert_eq!(node.call("quorum", json!([])), json!(false));
-    assert_eq!(node.call("lost_quorum", json!([])), json!(true));
-    node.call("auto_answer", json!([{"peer": N0.to_string()}]));
-    node.call("switch_to_candidate", json!([]));
-    node.call("add_peer", json!([N0.to_string()]));
+    assert_eq!(node.node.status().quorum_live, false);
+    assert_eq!(node.mapped(|node| node.lost_quorum()), true);
+    let voter = Voter {
+        peer: N0,
+        granted: true,
+        empty: false,
+    };
+    node.node.auto_answer(Some(voter)).unwrap();
+    node.mapped(|node| node.switch_to_candidate());
+    node.mapped(|node| node.add_peer(N0));
 
-    assert_eq!(node.call("run_as_candidate", json!([])), json!(1));
+    assert_eq!(node.node.run_as_candidate(HOUR), Ok(Role::Leader));
 
-    assert_eq!(node.call("quorum", json!([])), json!(true));
-    assert_eq!(node.call("lost_quorum", json!([])), json!(false));
+    assert_eq!(node.node.status().quorum_live, true);
+    assert_eq!(node.mapped(|node| node.lost_quorum()), false);
     assert_eq!(node.field("term"), json!(1));
 }
 
@@ -235,30 +264,28 @@ fn candidate_played_with_an_answering_voter_becomes_leader() {
 fn leadership_is_reported_once_the_first_entry_is_applied() {
     for log in [LogKind::Memory, LogKind::File] {
         let node = open(log);
-        node.call("switch_to_candidate", json!([]));
+        node.mapped(|node| node.switch_to_candidate());
         assert_eq!(
-            (node.field("state"), node.call("leader", json!([]))),
+            (node.field("state"), json!(node.node.is_leader())),
             (json!(2), json!(false))
         );
 
-        node.call("switch_to_leader", json!([]));
+        node.mapped(|node| node.switch_to_leader());
         let seen = (
             node.field("state"),
             node.field("pindex"),
-            node.call("leader", json!([])),
+            json!(node.node.is_leader()),
         );
         assert_eq!(seen, (json!(1), json!(1), json!(false)));
         assert_eq!(node.field("commit"), json!(1));
-        node.call("applied", json!([1]));
+        node.node.processed(Index(1), Index(1));
 
         assert_eq!(
-            (node.field("applied"), node.call("leader", json!([]))),
+            (node.field("applied"), json!(node.node.is_leader())),
             (json!(1), json!(true))
         );
-        assert_eq!(
-            node.call("lead_change_c", json!([])),
-            json!({"isLeader": true, "term": 1})
-        );
+        let change = node.node.take_lead_change().unwrap();
+        assert_eq!((change.is_leader, change.term), (true, Term(1)));
     }
 }
 
@@ -267,35 +294,34 @@ fn leadership_is_reported_once_the_first_entry_is_applied() {
 fn follower_sends_no_append_entry() {
     let node = open(LogKind::Memory);
 
-    let refused = node
-        .core
-        .call("send_append_entry", r#"[[{"type":0,"data":""}]]"#);
+    let empty = [Entry::normal(Bytes::new())];
+    let refused = node.mapped(|node| node.send_append_entry(&empty));
 
     assert!(matches!(refused, Err(CallError::NotLeader)));
     assert_eq!(node.field("pindex"), json!(0));
-    assert!(node.core.take_sent().is_empty());
+    assert!(node.sent().is_empty());
 }
 
 /// TestNRGSwitchStateClearsQueues (2626), on a hand-made node.
 #[test]
 fn leaving_leadership_empties_proposals_and_responses() {
-    let root = tempfile::tempdir().unwrap();
     let flags = DetachedFlags {
         no_log: true,
         no_transport: true,
     };
-    let timing = Timing::reference_tests();
-    let core = Detached::open(config(&root, LogKind::File), timing, flags).unwrap();
-    let node = Node { core, root };
+    let node = open_in(tempfile::tempdir().unwrap(), LogKind::File, flags);
     node.set(json!({"state": 1}));
-    node.call("queue_push", json!(["prop", "", 0]));
-    node.call("queue_push", json!(["resp", "00".repeat(25)]));
+    let nothing = Bytes::from_static(&[0; 25]);
+    for queue in ["prop", "resp"] {
+        let push = node.mapped(|node| node.queue_push(queue, nothing.clone(), "", Term::ZERO));
+        push.unwrap();
+    }
     assert_eq!(
         (node.field("prop"), node.field("resp")),
         (json!(1), json!(1))
     );
 
-    node.call("switch_state", json!([0]));
+    node.mapped(|node| node.switch_state(Role::Follower));
 
     assert_eq!(
         (node.field("prop"), node.field("resp")),
@@ -311,17 +337,17 @@ fn catch_up_is_stored_silently_and_the_next_heartbeat_answered() {
     let (first, second) = (entry(1, 0, (0, 0), b"1"), entry(1, 0, (1, 1), b"2"));
     node.live(second.clone(), "$TEST");
     let handle = node.field("catchup")["sub"].as_u64().unwrap();
-    let sent = node.core.take_sent();
+    let sent = node.sent();
     assert_eq!(sent.len(), 1);
     assert!(sent[0].reply.starts_with("$NRG.CR."));
 
-    let catchup = Origin::Catchup(handle);
-    node.core.deliver_append_entry(catchup, first, "$TEST");
-    node.core.deliver_append_entry(catchup, second, "$TEST");
-    assert!(node.core.take_sent().is_empty());
+    let catchup = Origin::Catchup(SubscriptionId(handle));
+    node.process(first, "$TEST", catchup);
+    node.process(second, "$TEST", catchup);
+    assert!(node.sent().is_empty());
     node.live(entry(1, 0, (1, 2), b""), "$TEST");
 
-    let sent = node.core.take_sent();
+    let sent = node.sent();
     assert_eq!(sent.len(), 1);
     let answer = AppendEntryResponse::decode(&sent[0].payload).unwrap();
     assert_eq!(
@@ -334,17 +360,17 @@ fn catch_up_is_stored_silently_and_the_next_heartbeat_answered() {
 #[test]
 fn held_sync_holds_the_answer_and_its_release_sends_it() {
     let node = open(LogKind::File);
-    node.core.hold_sync(true);
+    node.node.hold_sync(true).unwrap();
 
     node.live(entry(1, 0, (0, 0), b"1"), "$TEST");
 
-    assert!(node.core.take_sent().is_empty());
+    assert!(node.sent().is_empty());
     assert_eq!(
         (node.field("pindex"), node.field("durable")),
         (json!(1), json!(0))
     );
-    node.core.hold_sync(false);
-    assert_eq!(node.core.take_sent().len(), 1);
+    node.node.hold_sync(false).unwrap();
+    assert_eq!(node.sent().len(), 1);
     assert_eq!(node.field("durable"), json!(1));
 }
 
@@ -353,21 +379,12 @@ fn restart_on_the_same_folder_finds_term_vote_and_log() {
     let node = open(LogKind::File);
     node.live(entry(1, 1, (0, 0), b"1"), "");
     node.vote_request(3, (1, 1), N1, "$TEST");
-    let saved = json!({"term": 3, "vote": N1.to_string()});
-    assert_eq!(node.call("read_term_vote", json!([])), saved);
-    let Node { core, root } = node;
-    drop(core);
+    let saved = node.node.read_term_vote().unwrap();
+    assert_eq!((saved.term, saved.vote), (Term(3), Some(N1)));
+    node.node.stop();
+    assert!(node.node.wait_stopped(None));
 
-    let timing = Timing::reference_tests();
-    let again = Detached::open(
-        config(&root, LogKind::File),
-        timing,
-        DetachedFlags::default(),
-    );
-    let node = Node {
-        core: again.unwrap(),
-        root,
-    };
+    let node = open_in(node.root, LogKind::File, DetachedFlags::default());
 
     let seen = (
         node.field("term"),
@@ -376,17 +393,15 @@ fn restart_on_the_same_folder_finds_term_vote_and_log() {
         node.field("commit"),
     );
     assert_eq!(seen, (json!(3), json!(N1.to_string()), json!(1), json!(1)));
-    assert_eq!(
-        node.call("load_entry", json!([1]))["leader"],
-        json!(N0.to_string())
-    );
+    let entry = node.mapped(|node| node.load_entry(Index(1))).unwrap();
+    assert_eq!(AppendEntry::decode(entry).unwrap().head.leader, N0);
 }
 
 /// TestNRGTruncateDownToCommittedWhenTruncateFails (2656).
 #[test]
 fn log_that_cannot_be_cut_closes_the_node_where_it_was() {
     let node = open(LogKind::Memory);
-    node.call("wal_fail_truncate", json!([]));
+    node.mapped(|node| node.wal_fail_truncate());
     node.live(entry(1, 0, (0, 0), b"1"), "");
     node.live(entry(1, 1, (1, 1), b"2"), "");
 
@@ -414,7 +429,7 @@ fn reset_by_hand_goes_below_the_commit() {
     node.live(entry(1, 1, (0, 0), b"1"), "");
     assert_eq!(node.field("commit"), json!(1));
 
-    node.call("reset_wal", json!([]));
+    node.mapped(|node| node.reset_wal());
 
     let seen = (
         node.field("pindex"),
@@ -431,7 +446,7 @@ fn delete_stops_the_node_and_removes_its_folder() {
     let dir = node.root.path().join("TEST");
     assert!(dir.join("peers.idx").is_file());
 
-    node.call("delete", json!([]));
+    node.node.delete().unwrap();
 
     assert_eq!((node.field("state"), dir.exists()), (json!(3), false));
 }
@@ -440,17 +455,17 @@ fn delete_stops_the_node_and_removes_its_folder() {
 fn played_leader_steps_down_once_its_peers_are_silent() {
     let node = open(LogKind::Memory);
     for peer in [N1, N2] {
-        node.call("add_peer", json!([peer.to_string()]));
+        node.mapped(|node| node.add_peer(peer));
     }
     node.set(json!({"term": 1}));
-    node.call("switch_to_leader", json!([]));
+    node.mapped(|node| node.switch_to_leader());
     let before = node.field("now").as_u64().unwrap();
 
-    assert_eq!(node.call("run_as_leader", json!([])), json!(0));
+    assert_eq!(node.node.run_as_leader(HOUR), Ok(Role::Follower));
 
     let passed = node.field("now").as_u64().unwrap() - before;
     assert!((5_000_000_000..6_000_000_000).contains(&passed), "{passed}");
-    let heartbeats = node.core.take_sent().len();
+    let heartbeats = node.sent().len();
     assert!(heartbeats > 90, "{heartbeats}");
 }
 
@@ -464,25 +479,23 @@ fn injected_message_waits_for_a_turn() {
         empty: false,
     };
 
-    assert_eq!(
-        node.core
-            .inject("$NRG.AE.TEST", "$TEST", entry(1, 0, (0, 0), b"1")),
-        1
-    );
-    assert_eq!(node.core.inject("$NRG.AE.OTHER", "", Bytes::new()), 0);
-    node.core
-        .deliver_vote_response(Bytes::copy_from_slice(&vote.encode()));
+    let frame = entry(1, 0, (0, 0), b"1");
+    assert!(node.mapped(|node| node.inject("$NRG.AE.TEST", "$TEST", frame)));
+    assert!(!node.mapped(|node| node.inject("$NRG.AE.OTHER", "", Bytes::new())));
+    let vote = Bytes::copy_from_slice(&vote.encode());
+    node.mapped(|node| node.handle_vote_response(vote));
     assert_eq!(
         (node.field("entry"), node.field("votes")),
         (json!(1), json!(0))
     );
-    node.call("turn", json!([]));
+    node.node.turn().unwrap();
 
     assert_eq!(
         (node.field("entry"), node.field("pindex")),
         (json!(0), json!(1))
     );
-    assert_eq!(node.call("apply_q", json!([])), json!(["nil"]));
+    let applied = node.node.take_applied(8, usize::MAX);
+    assert!(matches!(applied.as_slice(), [Committed::NilGuard]));
 }
 
 #[test]
@@ -528,39 +541,98 @@ fn every_writable_field_takes_a_value_and_shows_it() {
 #[test]
 fn unknown_and_read_only_names_and_bad_values_are_refused() {
     let node = open(LogKind::Memory);
-    let set = |patch: &str| node.core.set(patch).unwrap_err();
-    let call = |name: &str, args: &str| node.core.call(name, args).unwrap_err();
+    let set = |patch: &str| node.mapped(|node| node.set(patch)).unwrap_err();
 
     assert!(matches!(set(r#"{"nothing": 1}"#), CallError::Unknown(name) if name == "nothing"));
     assert!(matches!(set(r#"{"acks": {}}"#), CallError::ReadOnly(name) if name == "acks"));
     assert!(matches!(set(r#"{"term": "x"}"#), CallError::Value { .. }));
     assert!(matches!(set("[]"), CallError::Json { .. }));
-    assert!(matches!(call("nothing", ""), CallError::Unknown(_)));
-    assert!(matches!(
-        call("recreate_internal_subs", "[]"),
-        CallError::NotYet(_)
-    ));
-    assert!(matches!(
-        call("add_peer", "[]"),
-        CallError::Argument { at: 0, .. }
-    ));
-    assert!(matches!(call("add_peer", "{}"), CallError::Json { .. }));
-    assert!(matches!(
-        call("propose", r#"[1, ""]"#),
-        CallError::Propose(_)
-    ));
+    let unknown = node.mapped(|node| node.queue_push("nothing", Bytes::new(), "", Term::ZERO));
+    assert!(matches!(unknown, Err(CallError::Unknown(_))));
+    let cut_short = node.mapped(|node| node.process_append_entry_response(b"x", ""));
+    assert!(matches!(cut_short, Err(CallError::Failed(_))));
+}
+
+#[test]
+fn node_with_a_shard_has_no_hands_and_takes_white_box_calls_frozen_or_not() {
+    let played = open(LogKind::Memory);
+    let root = tempfile::tempdir().unwrap();
+    Runtime::bootstrap(&config(&root, LogKind::Memory), &[SELF], true, 0, 0).unwrap();
+    let network = crate::runtime::Transport::Loopback(crate::runtime::Loopback::new());
+    let start = |config: NodeConfig| played.runtime.start(config, network.clone());
+    let refused = start(config(&root, LogKind::Memory)).unwrap_err();
+    assert!(matches!(refused, StartError::AlreadyRunning));
+    let group = GroupName::new("DRIVEN").unwrap();
+    let driven = NodeConfig::new(SELF, group, root.path());
+    Runtime::bootstrap(&driven, &[SELF], true, 0, 0).unwrap();
+    let node = start(driven).unwrap();
+
+    assert_eq!(node.turn(), Err(HandsError::NotDetached));
+    assert_eq!(node.hold_sync(true), Err(HandsError::NotDetached));
+    node.freeze();
+    node.mapped(|node| node.add_peer(N0)).unwrap();
+    assert_eq!(node.status().cluster_size, 2);
+    node.unfreeze();
+}
+
+#[test]
+fn detached_node_needs_a_clock_that_its_test_moves() {
+    let runtime = Runtime::open(RuntimeConfig::default()).unwrap();
+    let root = tempfile::tempdir().unwrap();
+
+    let flags = DetachedFlags::default();
+    let refused = runtime.start_detached(config(&root, LogKind::Memory), flags);
+
+    assert!(matches!(refused, Err(StartError::NeedsManualClock)));
+}
+
+#[test]
+fn proposal_on_the_fast_path_reaches_the_queue_before_the_call_returns() {
+    let node = open(LogKind::Memory);
+    node.mapped(|node| node.switch_to_candidate());
+    node.mapped(|node| node.switch_to_leader());
+
+    node.node
+        .propose(Term(1), Bytes::from_static(b"x"))
+        .unwrap();
+
+    assert_eq!(node.field("prop"), json!(1));
+    let refused = node.node.propose(Term(2), Bytes::new());
+    assert_eq!(refused, Err(ProposeError::NotLeader));
+}
+
+/// The write of a node waits for its permit, the node itself does not.
+#[test]
+fn write_without_a_permit_keeps_its_own_thread_only() {
+    let node = open(LogKind::File);
+    node.node.take_permits(true).unwrap();
+    thread::scope(|threads| {
+        let frame = entry(1, 0, (0, 0), b"1");
+        let writer = threads.spawn(|| node.live(frame, "$TEST"));
+        while node.field("pindex") == json!(0) {
+            thread::yield_now();
+        }
+        assert_eq!(node.field("durable"), json!(0));
+        assert!(!writer.is_finished());
+        assert!(node.sent().is_empty());
+
+        node.node.take_permits(false).unwrap();
+        writer.join().unwrap();
+    });
+
+    assert_eq!(node.field("durable"), json!(1));
+    assert_eq!(node.sent().len(), 1);
 }
 
 /// A name that a dump shows is either writable or known to be read-only.
 #[test]
 fn every_dumped_field_is_known_to_set() {
     let node = open(LogKind::Memory);
-    let all: Value = serde_json::from_str(&node.core.dump()).unwrap();
+    let all: Value = serde_json::from_str(&node.node.dump().unwrap()).unwrap();
 
     for name in all.as_object().unwrap().keys() {
-        let refused = node
-            .core
-            .set(&json!({name.as_str(): {"x": []}}).to_string());
+        let patch = json!({name.as_str(): {"x": []}}).to_string();
+        let refused = node.mapped(|node| node.set(&patch));
         assert!(!matches!(refused, Err(CallError::Unknown(_))), "{name}");
     }
 }

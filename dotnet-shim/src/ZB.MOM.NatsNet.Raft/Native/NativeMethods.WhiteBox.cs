@@ -3,16 +3,6 @@ using Microsoft.Win32.SafeHandles;
 
 namespace ZB.MOM.NatsNet.Server.Native;
 
-/// <summary>Owns a detached node of the testing flavour.</summary>
-internal sealed class TestNodeHandle : SafeHandleZeroOrMinusOneIsInvalid
-{
-    internal TestNodeHandle(IntPtr pointer)
-        : base(ownsHandle: true) => SetHandle(pointer);
-
-    protected override bool ReleaseHandle()
-        => (RaftStatus)Interop.nrg_test_node_free(handle) == RaftStatus.Ok;
-}
-
 /// <summary>Owns a listener on an in-process network, of the testing flavour.</summary>
 internal sealed class TapHandle : SafeHandleZeroOrMinusOneIsInvalid
 {
@@ -26,116 +16,36 @@ internal sealed class TapHandle : SafeHandleZeroOrMinusOneIsInvalid
 internal static unsafe partial class NativeMethods
 {
     internal static RaftStatus TestNodeOpen(
-        NodePlace place, in NrgTuning.Unmanaged tuning, uint flags, out TestNodeHandle? node)
+        RuntimeHandle runtime, NodePlace place, uint flags, out NodeHandle? node)
     {
         NrgNodeConfig.Unmanaged config = place.Config;
-        NrgNodeConfig.Unmanaged* given = &config;
         IntPtr opened = IntPtr.Zero;
-        IntPtr openedOut = (IntPtr)(&opened);
         int status;
-        fixed (byte* name = place.GroupName)
-        fixed (byte* root = place.StoreRoot)
-        fixed (NrgTuning.Unmanaged* timers = &tuning)
+        bool held = false;
+        node = null;
+        try
         {
-            config.group_name_ptr = (IntPtr)name;
-            config.store_root_ptr = (IntPtr)root;
-            IntPtr timersStart = (IntPtr)timers;
-            status = Testing(() => Interop.nrg_test_node_open(
-                (IntPtr)given, timersStart, flags, openedOut));
+            // As when a node with a driver is opened: the call's lease becomes the node's.
+            runtime.DangerousAddRef(ref held);
+            fixed (byte* name = place.GroupName)
+            fixed (byte* root = place.StoreRoot)
+            {
+                config.group_name_ptr = (IntPtr)name;
+                config.store_root_ptr = (IntPtr)root;
+                status = Interop.nrg_test_node_open(
+                    runtime.DangerousGetHandle(), (IntPtr)(&config), flags, (IntPtr)(&opened));
+            }
+
+            node = opened == IntPtr.Zero ? null : new NodeHandle(opened, runtime);
+        }
+        finally
+        {
+            if (held && node is null)
+            {
+                runtime.DangerousRelease();
+            }
         }
 
-        node = opened == IntPtr.Zero ? null : new TestNodeHandle(opened);
-        return (RaftStatus)status;
-    }
-
-    internal static RaftStatus TestNodeDump(TestNodeHandle node, out string json)
-    {
-        using var lease = new Lease(node);
-        IntPtr taken = IntPtr.Zero;
-        int status = Interop.nrg_test_node_dump(lease.Pointer, (IntPtr)(&taken));
-        json = OnlyText(taken);
-        return (RaftStatus)status;
-    }
-
-    internal static RaftStatus TestNodeSet(TestNodeHandle node, string patch)
-    {
-        using var lease = new Lease(node);
-        byte[] bytes = Encoding.UTF8.GetBytes(patch);
-        fixed (byte* start = bytes)
-        {
-            return (RaftStatus)Interop.nrg_test_node_set(
-                lease.Pointer, (IntPtr)start, (nuint)bytes.Length);
-        }
-    }
-
-    internal static RaftStatus TestNodeCall(
-        TestNodeHandle node, string name, string arguments, out string result)
-    {
-        using var lease = new Lease(node);
-        byte[] nameBytes = Encoding.UTF8.GetBytes(name);
-        byte[] argumentBytes = Encoding.UTF8.GetBytes(arguments);
-        IntPtr taken = IntPtr.Zero;
-        int status;
-        fixed (byte* nameStart = nameBytes)
-        fixed (byte* argumentStart = argumentBytes)
-        {
-            status = Interop.nrg_test_node_call(
-                lease.Pointer,
-                (IntPtr)nameStart,
-                (nuint)nameBytes.Length,
-                (IntPtr)argumentStart,
-                (nuint)argumentBytes.Length,
-                (IntPtr)(&taken));
-        }
-
-        result = OnlyText(taken);
-        return (RaftStatus)status;
-    }
-
-    internal static RaftStatus TestNodeDeliver(
-        TestNodeHandle node,
-        uint kind,
-        uint source,
-        ulong catchup,
-        ReadOnlySpan<byte> frame,
-        string reply)
-    {
-        using var lease = new Lease(node);
-        byte[] replyBytes = Encoding.UTF8.GetBytes(reply);
-        fixed (byte* frameStart = frame)
-        fixed (byte* replyStart = replyBytes)
-        {
-            return (RaftStatus)Interop.nrg_test_node_deliver(
-                lease.Pointer,
-                kind,
-                source,
-                catchup,
-                (IntPtr)frameStart,
-                (nuint)frame.Length,
-                (IntPtr)replyStart,
-                (nuint)replyBytes.Length);
-        }
-    }
-
-    internal static RaftStatus TestNodeHoldSync(TestNodeHandle node, bool hold)
-    {
-        using var lease = new Lease(node);
-        return (RaftStatus)Interop.nrg_test_node_hold_sync(lease.Pointer, hold ? 1u : 0u);
-    }
-
-    internal static RaftStatus TestNodeAdvance(TestNodeHandle node, TimeSpan by)
-    {
-        using var lease = new Lease(node);
-        ulong nanos = checked((ulong)(by.Ticks * TimeSpan.NanosecondsPerTick));
-        return (RaftStatus)Interop.nrg_test_node_advance(lease.Pointer, nanos);
-    }
-
-    internal static RaftStatus TestNodeSentTake(TestNodeHandle node, out RaftMessage[] messages)
-    {
-        using var lease = new Lease(node);
-        IntPtr taken = IntPtr.Zero;
-        int status = Interop.nrg_test_node_sent_take(lease.Pointer, (IntPtr)(&taken));
-        messages = Messages(taken);
         return (RaftStatus)status;
     }
 
@@ -206,21 +116,27 @@ internal static unsafe partial class NativeMethods
         return (RaftStatus)status;
     }
 
-    /// <summary>The one text of a batch, which is released; empty without a batch.</summary>
-    private static string OnlyText(IntPtr taken)
+    /// <summary>The records of a batch, copied; the batch is released.</summary>
+    internal static byte[][] Records(IntPtr taken)
     {
         if (taken == IntPtr.Zero)
         {
-            return "";
+            return [];
         }
 
         using var batch = new BatchHandle(taken);
         NrgBatchItem.Unmanaged* items = BatchItems(batch, out int count);
-        return count == 0 ? "" : Utf8(items->data_ptr, items->data_len);
+        byte[][] records = new byte[count][];
+        for (int at = 0; at < count; at++)
+        {
+            records[at] = Bytes(items[at].data_ptr, items[at].data_len).ToArray();
+        }
+
+        return records;
     }
 
     /// <summary>The messages of a batch, copied; the batch is released.</summary>
-    private static RaftMessage[] Messages(IntPtr taken)
+    internal static RaftMessage[] Messages(IntPtr taken)
     {
         if (taken == IntPtr.Zero)
         {
