@@ -782,6 +782,43 @@ fn closed_node_is_not_reset() {
     assert_eq!(log(&rig), (3, 1, 3));
 }
 
+/// TestNRGApplyCommitDoesNotResetWALAtSnapshotBoundary.
+#[cfg(feature = "testing")]
+#[test]
+fn indexes_that_a_snapshot_covers_are_skipped_at_commit() {
+    let mut rig = Rig::follower_at(1, 3, MemoryLog::new());
+    rig.node.set_mapped("{}").unwrap();
+    rig.node
+        .install_snapshot_core(file(1, 2, &members(&[SELF, N0, N1]), b"state"));
+    rig.sync();
+    assert_eq!((log(&rig), marks(&rig)), ((1, 3, 3), (0, 0, 2)));
+
+    rig.live(entry(N0, 1, 3, (1, 3), b""));
+
+    assert_eq!((log(&rig), marks(&rig)), ((1, 3, 3), (3, 0, 2)));
+    assert_eq!(indexes(&rig.applied()), [3]);
+}
+
+#[cfg(feature = "testing")]
+#[test]
+fn snapshot_is_sent_as_of_the_entry_before_the_log() {
+    let mut rig = Rig::leader_in(1, MemoryLog::new());
+    rig.propose(b"two");
+    rig.acknowledge(1, 2, N0);
+    rig.node.processed(Index(1), Index(1), rig.now);
+    rig.node.install_snapshot(DATA, false).unwrap();
+    rig.sync();
+    rig.outputs();
+    rig.node.set_mapped("{}").unwrap();
+    rig.node.log.compact(Index(3), WriteSeq(99)).unwrap();
+
+    let sent = rig
+        .node
+        .send_snapshot_to_follower(&crate::wire::Subject::new("$NRG.CR.x"));
+
+    assert_eq!(sent, Some(Index(2)));
+}
+
 /// TestNRGInstallSnapshotFromCheckpoint (2715), steps 8 to 10, and the others by their names.
 #[cfg(feature = "testing")]
 #[test]

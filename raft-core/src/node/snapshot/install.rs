@@ -266,6 +266,8 @@ impl Node {
         data: Bytes,
     ) -> Result<(), SnapshotError> {
         let had_one = self.snapshots.adopted.is_some();
+        // What is not said by now of the log that goes is not said any more.
+        self.outbox.forget_above(Index::ZERO);
         self.membership_change = None;
         self.process_peer_state(peers);
         self.adopt(name)?;
