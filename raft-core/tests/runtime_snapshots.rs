@@ -325,3 +325,115 @@ fn reset_server_starts_from_nothing() {
     );
     assert_eq!(group.node(0).peers().len(), 1);
 }
+
+/// A node that a test drives, so that it can hold the disk.
+#[cfg(feature = "testing")]
+mod by_hand {
+    use std::sync::mpsc::{TryRecvError, channel};
+
+    use raft_core::node::Origin;
+    use raft_core::runtime::DetachedFlags;
+    use raft_core::types::Term;
+    use raft_core::wire::{AppendEntry, AppendEntryHead};
+
+    use super::*;
+
+    struct ByHand {
+        _runtime: Runtime,
+        node: NodeHandle,
+        folders: TempDir,
+    }
+
+    impl ByHand {
+        /// Two entries are committed and applied.
+        fn new() -> Self {
+            let folders = TempDir::new().unwrap();
+            let config = RuntimeConfig::builder().clock(ClockKind::Manual);
+            let runtime = Runtime::open(config.build().unwrap()).unwrap();
+            let root = folders.path().join("0");
+            let config = NodeConfig::new(id(0), GroupName::new("TEST").unwrap(), root);
+            let flags = DetachedFlags::default();
+            let node = runtime.start_detached(config, flags).unwrap();
+            for (at, commit) in [(0, 0), (1, 2)] {
+                let head = AppendEntryHead {
+                    leader: id(1),
+                    term: Term(1),
+                    commit: Index(commit),
+                    prev_term: Term(at.min(1)),
+                    prev_index: Index(at),
+                    leader_term: Term::ZERO,
+                };
+                let entries = [(EntryType::Normal, b"x".as_slice())].into_iter();
+                let frame = AppendEntry::encode(head, entries).unwrap().into_frame();
+                node.mapped(|node| node.process_append_entry(frame, "", Origin::Live))
+                    .unwrap()
+                    .unwrap();
+            }
+            node.processed(Index(2), Index(2));
+            Self {
+                _runtime: runtime,
+                node,
+                folders,
+            }
+        }
+
+        /// Until an install has begun in another thread.
+        fn wait_for_a_write(&self) {
+            while !self.node.dump().unwrap().contains("\"installs\":1") {
+                thread::yield_now();
+            }
+        }
+
+        fn files(&self) -> usize {
+            let root = self.folders.path().join("0");
+            let config = NodeConfig::new(id(0), GroupName::new("TEST").unwrap(), root);
+            let folder = config.store_dir().join("snapshots");
+            std::fs::read_dir(folder).unwrap().count()
+        }
+    }
+
+    /// TestNRGDirectInstallSnapshotWaitsForInFlightWrite and
+    /// TestNRGCheckpointInstallSnapshotWaitsForInFlightWrite.
+    #[test]
+    fn install_waits_for_the_disk_and_the_node_does_not() {
+        let by_hand = ByHand::new();
+        let node = &by_hand.node;
+        let checkpoint = node.open_checkpoint(false).unwrap();
+        node.take_permits(true).unwrap();
+
+        thread::scope(|scope| {
+            let (done, outcome) = channel();
+            scope.spawn(move || done.send(checkpoint.install(Bytes::from_static(b"late"))));
+            by_hand.wait_for_a_write();
+            assert_eq!(node.status().commit, Index(2));
+            assert_eq!(outcome.try_recv().err(), Some(TryRecvError::Empty));
+            assert_eq!(by_hand.files(), 0);
+            node.take_permits(false).unwrap();
+            assert!(outcome.recv().unwrap().is_ok());
+        });
+
+        assert_eq!(node.load_last_snapshot().unwrap().data, b"late".as_slice());
+        assert_eq!(by_hand.files(), 1);
+    }
+
+    /// TestNRGCheckpointInstallSnapshotAbortDuringWrite, RemoveOrphan.
+    #[test]
+    fn install_that_is_aborted_during_its_write_leaves_no_file() {
+        let by_hand = ByHand::new();
+        let node = &by_hand.node;
+        let checkpoint = node.open_checkpoint(false).unwrap();
+        node.take_permits(true).unwrap();
+
+        let outcome = thread::scope(|scope| {
+            let installing = scope.spawn(|| checkpoint.install(Bytes::from_static(b"data")));
+            by_hand.wait_for_a_write();
+            let abort = r#"{"snapshotting": false}"#;
+            node.mapped(|node| node.set(abort)).unwrap().unwrap();
+            node.take_permits(false).unwrap();
+            installing.join().unwrap()
+        });
+
+        assert!(matches!(outcome, Err(SnapshotError::Aborted)));
+        assert_eq!(by_hand.files(), 0);
+    }
+}

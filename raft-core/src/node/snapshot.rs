@@ -119,6 +119,12 @@ impl Snapshots {
         self.installs.iter().any(Install::is_from_leader)
     }
 
+    /// How many files are being written.
+    #[cfg(feature = "testing")]
+    pub(super) fn installs(&self) -> usize {
+        self.installs.len()
+    }
+
     /// The next changes of the files, and whether all of them go first.
     pub(super) fn take_ops(&mut self) -> (Vec<SnapshotOp>, bool) {
         if std::mem::take(&mut self.drops_all) {

@@ -20,7 +20,7 @@ use crate::types::{Index, PeerId, Term};
 use crate::wire::{AppendEntry, AppendEntryHead, EntryRef, PeerState};
 
 /// Fields that tests read and never write.
-const READ_ONLY: [&str; 40] = [
+const READ_ONLY: [&str; 41] = [
     "account",
     "acks",
     "active",
@@ -37,6 +37,7 @@ const READ_ONLY: [&str; 40] = [
     "extSt",
     "group",
     "hasleader",
+    "installs",
     "leadc",
     "leaderSince",
     "llqrt",
@@ -133,6 +134,7 @@ impl Node {
         object(json!({
             "snapfile": self.snapfile_named(),
             "snapshotting": self.snapshots.is_open,
+            "installs": self.snapshots.installs(),
             "peers": by_id(&self.peers, record),
             "removed": by_id(&self.removed, |at| moment(Some(*at))),
             "observed": by_id(&self.observed, |at| moment(Some(*at))),
