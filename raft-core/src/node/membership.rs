@@ -110,15 +110,21 @@ impl Node {
         if let Some(change) = self.membership_change
             && change.index > self.commit
         {
-            if change.prev.is_some() {
-                self.peers.remove(&change.peer);
-            } else {
-                let record = before.get(&change.peer).copied().unwrap_or_default();
-                self.peers.entry(change.peer).or_insert(record);
-                self.removed.remove(&change.peer);
-            }
-            self.adjust_cluster_size_and_quorum();
+            let record = before.get(&change.peer).copied();
+            self.apply_pending_change(change, record.unwrap_or_default());
         }
+    }
+
+    /// Lets a change that is not committed count, on top of what was committed before it. `record`
+    /// is what is known of a member that joins.
+    fn apply_pending_change(&mut self, change: MembershipChange, record: Peer) {
+        if change.prev.is_some() {
+            self.peers.remove(&change.peer);
+        } else {
+            self.peers.entry(change.peer).or_insert(record);
+            self.removed.remove(&change.peer);
+        }
+        self.adjust_cluster_size_and_quorum();
     }
 
     /// The cluster is as large as the set of its members, and a leader whose group shrank says so
@@ -200,15 +206,16 @@ impl Node {
         self.write_peer_state(self.current_peer_state());
     }
 
-    /// The pending change, if it is the one at `index`.
+    /// The change at `index` is committed, and no longer pending.
     ///
-    /// Differs from the server: committing an older change leaves a newer one pending (SE-2).
+    /// Differs from the server: committing an older change leaves a newer one pending (SE-2), and
+    /// in effect: who was removed and is joining again stays a member.
     pub(super) fn end_membership_change(&mut self, index: Index) {
-        if self
-            .membership_change
-            .is_some_and(|change| change.index <= index)
-        {
-            self.membership_change = None;
+        match self.membership_change {
+            Some(change) if change.index > index => {
+                self.apply_pending_change(change, Peer::default());
+            }
+            _ => self.membership_change = None,
         }
     }
 

@@ -93,6 +93,21 @@ fn committing_a_change_leaves_a_later_one_pending() {
     assert_eq!(rig.node.peer_names(), [N0, first, SELF, N1]);
 }
 
+/// The entry that takes a peer in again may commit the removal before it: simulator, seed 2494.
+#[test]
+fn peer_that_joins_again_stays_a_member_when_its_removal_commits() {
+    let mut rig = Rig::follower_at(1, 1, MemoryLog::new());
+    let about_n1 = |kind| Entry::about(kind, N1);
+    rig.live(special(N0, 1, 0, (1, 1), about_n1(EntryType::RemovePeer)));
+    assert_eq!(rig.node.peer_names(), [N0, SELF]);
+
+    rig.live(special(N0, 1, 2, (1, 2), about_n1(EntryType::AddPeer)));
+
+    assert_eq!(rig.view().commit, 2);
+    assert_eq!(rig.node.peer_names(), [N0, SELF, N1]);
+    assert_eq!((rig.node.cluster_size, rig.node.quorum), (3, 2));
+}
+
 /// A new leader's first entry may commit after a change that was appended behind it.
 #[test]
 fn committed_membership_keeps_a_change_that_is_still_pending() {

@@ -706,6 +706,21 @@ fn start_begins_with_the_snapshot_and_tidies_up_behind_it() {
     }
 }
 
+/// A power failure may leave the snapshot and take the term that was written beside it: simulator,
+/// seed 9509.
+#[test]
+fn start_from_a_snapshot_of_a_later_term_than_the_saved_one_is_in_that_term() {
+    let peers = members(&[SELF, N0]);
+    let mut setup = setup(&[SELF], Box::new(log_of(1, 0)));
+    setup.snapshots.found = found(file(7, 3, &peers, b"state"), &peers);
+
+    let mut node = Node::recover(setup, crate::time::Instant::ZERO).unwrap();
+
+    assert_eq!((node.term, node.last_term), (Term(7), Term(7)));
+    let saved = node.take_writes().unwrap().term_vote.unwrap();
+    assert_eq!((saved.term, saved.vote), (Term(7), None));
+}
+
 /// Issue 7620: a log that does not begin where the snapshot ends.
 #[test]
 fn issue_7620_log_with_a_gap_behind_the_snapshot_stops_the_start() {

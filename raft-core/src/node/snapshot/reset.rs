@@ -10,6 +10,9 @@ use crate::types::{Index, Term};
 impl Node {
     /// Begins from the snapshot that was found (server: `setupLastSnapshot`). It is handed to the
     /// application, and what an interrupted install has left goes.
+    ///
+    /// Differs from the server: the term is at least the snapshot's. Its file may be on the disk
+    /// although the term that was written beside it is not.
     pub(in crate::node) fn setup_last_snapshot(
         &mut self,
         found: FoundSnapshots,
@@ -20,6 +23,9 @@ impl Node {
             self.snapshots.adopted = Some(newest.name);
             self.last_index = index;
             self.last_term = newest.file.last_term;
+            if self.last_term > self.term {
+                self.raise_term(self.last_term);
+            }
             self.commit = index;
             self.snapshot_index = index;
             if !newest.peers.peers.is_empty() {
