@@ -23,9 +23,10 @@ fn silence_nodes() {
     ONCE.call_once(|| {
         let loud = panic::take_hook();
         panic::set_hook(Box::new(move |what| {
-            let by_node = what
-                .location()
-                .is_some_and(|place| place.file().contains("src/node"));
+            let by_node = what.location().is_some_and(|place| {
+                let file = place.file();
+                file.contains("src/node") || file.contains("src/shard")
+            });
             if !by_node {
                 loud(what);
             }

@@ -39,10 +39,25 @@ pub enum Bug {
     CountsOldVotes,
     /// Votes of servers that lost their disk count like others (nats-server #7038).
     CountsEmptyVotes,
+    /// A membership change takes effect when it commits, not when it is appended (nats-server
+    /// #7632).
+    ChangesAtCommit,
+    /// Who was removed still counts: its votes and its acknowledgements (nats-server #7589).
+    CountsRemovedPeers,
+    /// A leader takes a second membership change while the first is not committed (Raft thesis
+    /// 4.1).
+    ChangesTwiceAtOnce,
+    /// A leader changes the membership before it has committed an entry of its term (the bug in
+    /// single-server changes found after the Raft thesis).
+    ChangesBeforeCommit,
+    /// A snapshot is taken of more than the application has applied (nats-server #8321).
+    SnapshotsBeyondApplied,
+    /// The log is compacted before the snapshot is durable (nats-server #7620).
+    CompactsBeforeSnapshot,
 }
 
 /// All of them.
-pub const BUGS: [Bug; 14] = [
+pub const BUGS: [Bug; 20] = [
     Bug::CommitsOlderTerms,
     Bug::AcknowledgesCatchup,
     Bug::VotesTwice,
@@ -57,6 +72,12 @@ pub const BUGS: [Bug; 14] = [
     Bug::SkipsConsistencyCheck,
     Bug::CountsOldVotes,
     Bug::CountsEmptyVotes,
+    Bug::ChangesAtCommit,
+    Bug::CountsRemovedPeers,
+    Bug::ChangesTwiceAtOnce,
+    Bug::ChangesBeforeCommit,
+    Bug::SnapshotsBeyondApplied,
+    Bug::CompactsBeforeSnapshot,
 ];
 
 impl Bug {
@@ -78,6 +99,12 @@ impl Bug {
             Self::SkipsConsistencyCheck => "skips-consistency-check",
             Self::CountsOldVotes => "counts-old-votes",
             Self::CountsEmptyVotes => "counts-empty-votes",
+            Self::ChangesAtCommit => "changes-at-commit",
+            Self::CountsRemovedPeers => "counts-removed-peers",
+            Self::ChangesTwiceAtOnce => "changes-twice-at-once",
+            Self::ChangesBeforeCommit => "changes-before-commit",
+            Self::SnapshotsBeyondApplied => "snapshots-beyond-applied",
+            Self::CompactsBeforeSnapshot => "compacts-before-snapshot",
         }
     }
 

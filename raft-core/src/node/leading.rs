@@ -320,7 +320,8 @@ impl Node {
         let is_of_term = term == self.term
             || self.has_bug(Bug::CommitsOlderTerms)
             || self.has_bug(Bug::AcknowledgesCatchup);
-        if index <= self.commit || !is_of_term || !is_member || !is_ours {
+        let counts = is_member || self.has_bug(Bug::CountsRemovedPeers);
+        if index <= self.commit || !is_of_term || !counts || !is_ours {
             return false;
         }
         self.acks.record(index, id);
@@ -334,7 +335,8 @@ impl Node {
     /// The quorum is that of the members left, so a stranger's copy must not help to fill it. And
     /// our own copy alone is no quorum for an entry of an earlier leadership (Raft paper 5.4.2).
     pub(super) fn try_commit(&mut self, index: Index) -> bool {
-        let is_member = |id: &PeerId| self.peers.contains_key(id);
+        let counts_all = self.has_bug(Bug::CountsRemovedPeers);
+        let is_member = |id: &PeerId| counts_all || self.peers.contains_key(id);
         let is_durable = self.durability.durable_index() >= index;
         let own = is_member(&self.id) && (is_durable || self.has_bug(Bug::CountsItselfBeforeSync));
         let others = self.acks.count(index, is_member);

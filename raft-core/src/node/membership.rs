@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 
-use super::{AdjustError, Node, Role, signal};
+use super::{AdjustError, Bug, Node, Role, signal};
 use crate::time::Instant;
 use crate::types::{Entry, EntryType, Index, PeerId};
 use crate::wire::PeerState;
@@ -157,12 +157,18 @@ impl Node {
             peer,
             prev: None,
         });
+        if self.has_bug(Bug::ChangesAtCommit) {
+            return;
+        }
         self.peers.entry(peer).or_default();
         self.adjust_cluster_size_and_quorum();
     }
 
     /// Step 13 of an append entry: `peer` is out from now on.
     pub(super) fn append_removal(&mut self, peer: PeerId) {
+        if self.has_bug(Bug::ChangesAtCommit) {
+            return;
+        }
         let prev = Some(self.peers.remove(&peer).unwrap_or_default());
         self.membership_change = Some(MembershipChange {
             index: self.last_index,

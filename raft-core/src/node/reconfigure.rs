@@ -7,7 +7,7 @@
 use bytes::Bytes;
 
 use super::membership::MembershipChange;
-use super::{LogLevel, MembershipError, Node, Proposal, Role};
+use super::{Bug, LogLevel, MembershipError, Node, Proposal, Role};
 use crate::types::{Entry, EntryType, PeerId};
 use crate::wire::{DecodeError, Subject, removal_payload, removal_target};
 
@@ -91,7 +91,8 @@ impl Node {
             return Err(MembershipError::NotLeader);
         }
         let is_change = |proposal: &Proposal| proposal.entry.kind.changes_membership();
-        if self.membership_change.is_some() || self.proposals.iter().any(is_change) {
+        let is_pending = self.membership_change.is_some() || self.proposals.iter().any(is_change);
+        if is_pending && !self.has_bug(Bug::ChangesTwiceAtOnce) {
             return Err(MembershipError::ChangeInProgress);
         }
         Ok(())
@@ -103,8 +104,8 @@ impl Node {
     /// term is committed. Before that it may lack a committed change, and two changes by leaders
     /// that do not know of each other lead to majorities without a common member (the bug in
     /// single-server changes that was found after the thesis).
-    const fn check_ready(&self) -> Result<(), MembershipError> {
-        if self.commit.0 < self.leads_from.0 {
+    fn check_ready(&self) -> Result<(), MembershipError> {
+        if self.commit < self.leads_from && !self.has_bug(Bug::ChangesBeforeCommit) {
             return Err(MembershipError::NotReady);
         }
         Ok(())
@@ -143,7 +144,8 @@ impl Node {
             EntryType::RemovePeer => is_member && self.peers.len() > 1,
             _ => false,
         };
-        if !makes_sense || self.role != Role::Leader || self.membership_change.is_some() {
+        let is_free = self.membership_change.is_none() || self.has_bug(Bug::ChangesTwiceAtOnce);
+        if !makes_sense || self.role != Role::Leader || !is_free {
             return false;
         }
         // Set before it is sent: the send itself may commit it.
@@ -152,7 +154,8 @@ impl Node {
             peer,
             prev: None,
         });
-        if kind == EntryType::RemovePeer {
+        let at_commit = self.has_bug(Bug::ChangesAtCommit);
+        if kind == EntryType::RemovePeer && !at_commit {
             let prev = self.peers.remove(&peer);
             if let Some(change) = &mut self.membership_change {
                 change.prev = prev;
@@ -171,7 +174,7 @@ impl Node {
             // It removed ourselves, and is committed already.
             return true;
         }
-        if kind == EntryType::AddPeer {
+        if kind == EntryType::AddPeer && !at_commit {
             self.peers.entry(peer).or_default();
             self.adjust_cluster_size_and_quorum();
         } else {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Node, Role, SnapshotError};
+use super::{Bug, Node, Role, SnapshotError};
 use crate::storage::{GroupSnapshots, LoadError, SnapshotOp, SnapshotReader, StorageError};
 use crate::time::Instant;
 use crate::types::{Index, Term};
@@ -184,7 +184,10 @@ impl Node {
         if !force && !self.progress.is_empty() {
             return Err(SnapshotError::CatchupsRunning);
         }
-        let index = self.applied;
+        let index = match self.has_bug(Bug::SnapshotsBeyondApplied) {
+            true => self.commit,
+            false => self.applied,
+        };
         if index == Index::ZERO {
             return Err(SnapshotError::NotAvailable);
         }

@@ -15,7 +15,7 @@ use crate::config::Timing;
 use crate::node::{Output, Role, Standing};
 use crate::rng::Rng;
 use crate::shard::{Delivery, Event};
-use crate::storage::StorageError;
+use crate::storage::{SnapshotOp, StorageError};
 use crate::time::Instant;
 use crate::types::{GroupName, PeerId};
 use crate::wire::TermVote;
@@ -29,6 +29,8 @@ pub struct ClusterOptions {
     pub servers: usize,
     /// How many more machines stand by.
     pub spares: usize,
+    /// Whether the membership is decided by an outside reconciler only.
+    pub managed: bool,
     /// The nodes' timers.
     pub timing: Timing,
     /// The network.
@@ -51,6 +53,7 @@ impl Default for ClusterOptions {
             seed: 0,
             servers: 3,
             spares: 0,
+            managed: false,
             timing: Timing::reference_tests(),
             network: NetworkOptions::default(),
             sync_min: Duration::from_micros(200),
@@ -93,6 +96,7 @@ impl Cluster {
             common: Common {
                 group: GroupName::new("SIM").expect("one plain word is a name"),
                 timing: options.timing,
+                managed: options.managed,
                 bug: options.bug,
             },
             now: Instant::ZERO,
@@ -109,7 +113,7 @@ impl Cluster {
         };
         for at in 0..options.servers + options.spares {
             let rate_per_mille = 1_000 - drift + cluster.draw(2 * drift + 1);
-            let server = Server::new(name(at), Clock { rate_per_mille }, sync);
+            let mut server = Server::new(name(at), Clock { rate_per_mille }, sync);
             if at < options.servers {
                 server.bootstrap(&cluster.common, &members)?;
             }
@@ -302,12 +306,13 @@ impl Cluster {
         }
     }
 
-    /// Starts a server that crashed.
+    /// Starts a server that crashed. One that never had the group stays as it is.
     ///
     /// # Errors
     /// [`Violation`] if its disk does not hold what had been synced, or cannot be opened.
     pub fn restart(&mut self, server: usize) -> Result<(), Violation> {
-        if self.is_running(server) {
+        let has_group = self.server(server).is_some_and(|server| server.has_group);
+        if self.is_running(server) || !has_group {
             return Ok(());
         }
         self.boot(server)
@@ -324,16 +329,18 @@ impl Cluster {
         }
     }
 
-    /// Puts an empty disk into a server that does not run, with the group bootstrapped on it: the
-    /// group existed before, and its new votes will say that its log is empty.
+    /// Bootstraps the group on a server that does not run. One that had it before gets an empty
+    /// disk first, and its new votes will say that its log is empty.
     pub(super) fn replace_disk(&mut self, at: usize, members: &[PeerId]) {
         let Some(server) = self.servers.get_mut(at) else {
             return;
         };
-        server.disk = SimDisk::new();
-        server.shadow = Shadow::default();
-        server.torn_votes.clear();
-        server.recovering = true;
+        if server.has_group {
+            server.disk = SimDisk::new();
+            server.shadow = Shadow::default();
+            server.torn_votes.clear();
+            server.recovering = true;
+        }
         let made = server.bootstrap(&self.common, members);
         debug_assert!(made.is_ok(), "a new disk takes a folder: {made:?}");
     }
@@ -444,6 +451,12 @@ impl Cluster {
         let done = syncing.batch.run(true);
         let upto = done.items.iter().map(|item| item.upto).max();
         if done.items.iter().all(|item| item.error.is_none()) {
+            for outcome in done.items.iter().flat_map(|item| &item.snapshots) {
+                let written = syncing.snapshots.iter().find(|(id, _)| *id == outcome.id);
+                if let (Some((_, last)), None) = (written, &outcome.error) {
+                    server.shadow.snapshot = server.shadow.snapshot.max(*last);
+                }
+            }
             if let Some(upto) = upto {
                 server.shadow.synced(upto, &self.properties.ledger);
             }
@@ -470,11 +483,18 @@ impl Cluster {
         let moved = server.shadow.absorb(&self.properties.ledger);
         if let Some(batch) = running.shard.poll_sync() {
             let term_vote = batch.items().iter().find_map(|item| item.writes.term_vote);
+            let ops = batch.items().iter().flat_map(|item| &item.writes.snapshots);
+            let snapshots = ops.filter_map(|op| match op {
+                SnapshotOp::Write(write) => Some((write.id, write.file.last_index)),
+                SnapshotOp::Remove(_) => None,
+            });
+            let snapshots = snapshots.collect();
             let took = self.rng.duration_between(server.sync.min, server.sync.max);
             running.syncing = Some(Syncing {
                 done_at: now.after(took),
                 batch,
                 term_vote,
+                snapshots,
             });
         }
         let mut sends = Vec::new();

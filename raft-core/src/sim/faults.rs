@@ -60,10 +60,20 @@ pub enum Fault {
     Observer,
     /// A follower's applies are held back for a while.
     HeldApply,
+    /// An application installs a snapshot.
+    Snapshot,
+    /// An application opens a checkpoint, and installs or aborts it later.
+    Checkpoint,
+    /// A leader's application sends its state as an entry.
+    SentSnapshot,
+    /// A server joins.
+    AddPeer,
+    /// A member leaves.
+    RemovePeer,
 }
 
 /// All kinds.
-pub const FAULTS: [Fault; 23] = [
+pub const FAULTS: [Fault; 28] = [
     Fault::Loss,
     Fault::Duplication,
     Fault::Reordering,
@@ -87,6 +97,11 @@ pub const FAULTS: [Fault; 23] = [
     Fault::Campaign,
     Fault::Observer,
     Fault::HeldApply,
+    Fault::Snapshot,
+    Fault::Checkpoint,
+    Fault::SentSnapshot,
+    Fault::AddPeer,
+    Fault::RemovePeer,
 ];
 
 impl Fault {
@@ -117,6 +132,11 @@ impl Fault {
             Self::Campaign => "campaign",
             Self::Observer => "observer",
             Self::HeldApply => "held-apply",
+            Self::Snapshot => "snapshot",
+            Self::Checkpoint => "checkpoint",
+            Self::SentSnapshot => "sent-snapshot",
+            Self::AddPeer => "add-peer",
+            Self::RemovePeer => "remove-peer",
         }
     }
 
@@ -218,6 +238,10 @@ pub struct Plan {
     pub mix: Mix,
     /// How many servers the group begins with.
     pub servers: usize,
+    /// How many more machines may join it.
+    pub spares: usize,
+    /// Whether the membership is decided by an outside reconciler only.
+    pub managed: bool,
     /// How often something goes wrong before the faults end.
     pub rounds: u32,
     /// The longest time between two things, in milliseconds.
@@ -248,13 +272,14 @@ impl Plan {
             6..=8 => 5,
             _ => 7,
         };
-        let (rounds, calm) = (40 + draw(80), draw(4));
+        let (rounds, calm) = (60 + draw(180), draw(4));
         let election_ms = 100 + draw(200);
         let sync_max_us = [300, 1_000, 5_000, 20_000];
         let sync = draw(4);
         let rates = [draw(120), draw(100), draw(200), draw(30), draw(60)];
         let delay = draw(4);
         let (drift, batch, busy) = (10 + draw(190), 1 + draw(20), 100 + draw(20_000));
+        let (spares, managed) = (1 + draw(3), draw(2) == 0);
         let mix = allowed.swarm(&mut rng);
         let rate = |fault, per_mille: u64| {
             let per_mille = u32::try_from(per_mille).unwrap_or(0);
@@ -272,6 +297,12 @@ impl Plan {
             allowed,
             mix,
             servers,
+            spares: if mix.has(Fault::AddPeer) {
+                usize::try_from(spares).unwrap_or(1)
+            } else {
+                0
+            },
+            managed,
             rounds: u32::try_from(rounds).unwrap_or(20),
             calm_max_ms: pick([10, 50, 150, 300], calm),
             election_ms,
@@ -326,7 +357,8 @@ impl Plan {
         ClusterOptions {
             seed: self.seed,
             servers: self.servers,
-            spares: 0,
+            spares: self.spares,
+            managed: self.managed,
             timing: self.timing(),
             network: self.network,
             sync_min: Duration::from_micros(100),
@@ -343,11 +375,13 @@ impl fmt::Display for Plan {
         let network = &self.network;
         write!(
             f,
-            "seed {}: {} servers, {} rounds up to {} ms apart, election from {} ms, \
+            "seed {}: {} servers and {} spare, {}, {} rounds up to {} ms apart, election from {} ms, \
              delay up to {:?}, sync up to {} µs, clocks ±{} ‰, application {:?} busy, \
              ‰ lost {} doubled {} reordered {} late {} damaged {}, faults: {}",
             self.seed,
             self.servers,
+            self.spares,
+            if self.managed { "managed" } else { "unmanaged" },
             self.rounds,
             self.calm_max_ms,
             self.election_ms,

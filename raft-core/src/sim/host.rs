@@ -7,9 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::cluster::Cluster;
-use super::properties::Violation;
+use super::properties::{Story, Violation};
 use super::server::Running;
-use crate::node::{Committed, CommittedEntry, Node};
+use crate::node::{CheckpointId, Committed, CommittedEntry, Node};
 use crate::time::Instant;
 use crate::types::{Entry, EntryType, Index};
 
@@ -43,6 +43,8 @@ pub(super) struct Host {
     work: Option<(Instant, Vec<Committed>)>,
     /// What clients proposed here and wait for.
     waiting: BTreeSet<Bytes>,
+    /// Installs whose outcome it waits for.
+    installs: Vec<CheckpointId>,
 }
 
 impl Host {
@@ -92,6 +94,7 @@ impl Cluster {
         let Some(pace) = self.server(at).map(|server| server.pace) else {
             return Ok(());
         };
+        self.take_outcomes(at);
         loop {
             let Some(running) = self.running_mut(at) else {
                 return Ok(());
@@ -134,28 +137,133 @@ impl Cluster {
 
     fn apply_one(&mut self, at: usize, entry: &CommittedEntry) -> Result<(), Violation> {
         let index = entry.index;
-        let Some(state) = self.running(at).map(|running| &running.host) else {
+        let Some(host) = self.running(at).map(|running| &running.host) else {
             return Ok(());
         };
-        let (before, chain) = (state.index, state.chain);
+        let before = State {
+            index: host.index,
+            chain: host.chain,
+        };
+        let snapshot = entry.entries().find(|e| e.kind == EntryType::Snapshot);
+        let snapshot = snapshot.map(|e| State::decode(e.data));
         let normal = entry.entries().filter(|e| e.kind == EntryType::Normal);
         let items: Vec<_> = normal.map(|e| Bytes::copy_from_slice(e.data)).collect();
-        if before != index.prev() {
-            let what = format!("applies {index} after {before}");
-            return Err(self.violation(at, (SAFETY, what)));
-        }
         let story = &mut self.properties.story;
-        let applied = story.apply(index, chain, items.iter().cloned());
-        let chain = applied.map_err(|what| self.violation(at, (SAFETY, what)))?;
+        let after = match snapshot {
+            None => before.apply(story, index, &items),
+            Some(None) => Err(format!("cannot read the snapshot at {index}")),
+            Some(Some(state)) => state.restore(story, before, index),
+        };
+        let after = after.map_err(|what| self.violation(at, (SAFETY, what)))?;
         let mut told = Vec::new();
         if let Some(Running { host, .. }) = self.running_mut(at) {
-            host.index = index;
-            host.chain = chain;
+            host.index = after.index;
+            host.chain = after.chain;
             told.extend(items.into_iter().filter(|item| host.waiting.remove(item)));
         }
         for item in told {
             self.properties.acknowledged.tell(item);
         }
         Ok(())
+    }
+
+    /// Opens a checkpoint of what a server's application has applied. Nothing when the node refuses.
+    pub(super) fn open_checkpoint(
+        &mut self,
+        at: usize,
+        force: bool,
+    ) -> Result<Option<CheckpointId>, Violation> {
+        let made = self.command(at, |node, _| node.create_snapshot_checkpoint(force));
+        let Some(Ok(checkpoint)) = made else {
+            return Ok(None);
+        };
+        let applied = self.running(at).map_or(Index::ZERO, |r| r.host.index);
+        if checkpoint.index != applied {
+            let index = checkpoint.index;
+            let what = format!("opens a checkpoint at {index}, its application is at {applied}");
+            return Err(self.violation(at, ("snapshot of what was applied", what)));
+        }
+        Ok(Some(checkpoint.id))
+    }
+
+    /// The state of a server's application as a snapshot, and `more` bytes.
+    pub(super) fn state_of(&self, at: usize, more: usize) -> Bytes {
+        self.running(at).map_or_else(Bytes::new, |running| {
+            let Host { index, chain, .. } = running.host;
+            State { index, chain }.encode(more)
+        })
+    }
+
+    /// Installs `data` as the snapshot of a checkpoint.
+    pub(super) fn install(&mut self, at: usize, id: CheckpointId, data: Bytes) -> bool {
+        let begun = self.command(at, |node, _| node.install_checkpoint(id, data));
+        if let (Some(Ok(())), Some(running)) = (&begun, self.running_mut(at)) {
+            running.host.installs.push(id);
+        }
+        matches!(begun, Some(Ok(())))
+    }
+
+    fn take_outcomes(&mut self, at: usize) {
+        let Some(Running { host, node, .. }) = self.running_mut(at) else {
+            return;
+        };
+        host.installs.retain(|id| {
+            let taken = node.command(|node| node.take_install_outcome(*id));
+            matches!(taken, Ok((None, _)))
+        });
+    }
+}
+
+/// What an application is: how far it is, and a hash of everything it was handed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct State {
+    index: Index,
+    chain: u64,
+}
+
+impl State {
+    fn encode(self, more: usize) -> Bytes {
+        let mut bytes = Vec::with_capacity(16 + more);
+        bytes.extend(self.index.0.to_le_bytes());
+        bytes.extend(self.chain.to_le_bytes());
+        bytes.resize(16 + more, 0xa5);
+        bytes.into()
+    }
+
+    fn decode(data: &[u8]) -> Option<Self> {
+        let (index, rest) = data.split_first_chunk()?;
+        let chain = rest.first_chunk()?;
+        Some(Self {
+            index: Index(u64::from_le_bytes(*index)),
+            chain: u64::from_le_bytes(*chain),
+        })
+    }
+
+    fn apply(self, story: &mut Story, index: Index, items: &[Bytes]) -> Result<Self, String> {
+        if self.index != index.prev() {
+            return Err(format!("applies {index} after {}", self.index));
+        }
+        let chain = story.apply(index, self.chain, items.iter().cloned())?;
+        Ok(Self { index, chain })
+    }
+
+    /// A snapshot arrives at `index` of the apply queue: in place of everything up to there, or as
+    /// an entry, in which case it is of everything before.
+    fn restore(self, story: &mut Story, before: Self, index: Index) -> Result<Self, String> {
+        let known = story.chain(self.index);
+        if known != Some(self.chain) {
+            let of = self.index;
+            return Err(format!(
+                "is handed a snapshot of {of} with another state than others"
+            ));
+        }
+        if self.index < before.index {
+            let (from, to) = (before.index, self.index);
+            return Err(format!("goes back from {from} to a snapshot of {to}"));
+        }
+        if self.index == index {
+            return Ok(self);
+        }
+        self.apply(story, index, &[])
     }
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::cluster::Cluster;
 use super::disk::Op;
 use super::faults::{Fault, Plan};
@@ -10,13 +12,13 @@ use super::host::Pace;
 use super::network::NetworkOptions;
 use super::properties::Violation;
 use super::server::SyncTimes;
-use crate::node::Role;
+use crate::node::{CheckpointId, Role};
 use crate::rng::Rng;
 use crate::time::Instant;
 use crate::types::Index;
 
 /// What is to be done at a later moment.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Later {
     Crash(usize),
     Restart(usize),
@@ -24,6 +26,9 @@ enum Later {
     QuickDisk(usize),
     Campaigner(usize),
     Resume(usize),
+    /// Installs a checkpoint, of the start of the server it was opened in.
+    Install(usize, u64, CheckpointId, Bytes),
+    Abort(usize, u64, CheckpointId),
 }
 
 /// The trouble of one world.
@@ -96,6 +101,13 @@ impl Trouble {
             Later::Resume(at) => {
                 world.command(at, |node, now| node.resume_apply(now));
             }
+            Later::Install(at, start, id, data) if world.starts(at) == start => {
+                world.install(at, id, data);
+            }
+            Later::Abort(at, start, id) if world.starts(at) == start => {
+                world.command(at, |node, _| node.abort_checkpoint(id));
+            }
+            Later::Install(..) | Later::Abort(..) => {}
         }
         Ok(())
     }
@@ -110,25 +122,26 @@ impl Trouble {
     }
 
     /// Lets one thing go wrong that the plan has.
-    pub(super) fn inject(&mut self, world: &mut Cluster) {
+    pub(super) fn inject(&mut self, world: &mut Cluster) -> Result<(), Violation> {
         if self.events.is_empty() {
-            return;
+            return Ok(());
         }
         let at = self.pick(self.events.len());
         let Some(fault) = self.events.get(at).copied() else {
-            return;
+            return Ok(());
         };
-        if self.strike(world, fault) {
+        if self.strike(world, fault)? {
             *self.injected.entry(fault).or_default() += 1;
             let now = world.now();
             world
                 .transcript
                 .line(now, || format!("trouble: {}", fault.name()));
         }
+        Ok(())
     }
 
     /// Whether it came about.
-    fn strike(&mut self, world: &mut Cluster, fault: Fault) -> bool {
+    fn strike(&mut self, world: &mut Cluster, fault: Fault) -> Result<bool, Violation> {
         let servers = world.len();
         let at = self.pick(servers);
         let election = self.plan.election_ms;
@@ -184,7 +197,7 @@ impl Trouble {
             }
             Fault::LeaderCut => {
                 let Some(leader) = world.leader() else {
-                    return false;
+                    return Ok(false);
                 };
                 world.set_partition(leader, 9);
                 self.after(world, short, Later::Heal);
@@ -199,11 +212,17 @@ impl Trouble {
                 self.set_disk(world, at, u64::try_from(max).unwrap_or(u64::MAX).max(1_000));
                 self.after(world, short, Later::QuickDisk(at));
             }
-            Fault::DiskError => return self.fail_disk(world, at, short),
-            Fault::Wipe => return self.wipe(world, at, short),
+            Fault::DiskError => return Ok(self.fail_disk(world, at, short)),
+            Fault::Wipe => return Ok(self.wipe(world, at, short)),
             Fault::Transfer | Fault::Campaign | Fault::Observer | Fault::HeldApply => {
-                return self.disturb(world, at, fault, short);
+                return Ok(self.disturb(world, at, fault, short));
             }
+            Fault::Snapshot | Fault::Checkpoint => {
+                return self.snapshot(world, at, fault, short);
+            }
+            Fault::SentSnapshot => return Ok(self.send_snapshot(world)),
+            Fault::AddPeer => return self.add_peer(world, at),
+            Fault::RemovePeer => return Ok(self.remove_peer(world, at)),
             // These hold all the time.
             Fault::Loss
             | Fault::Duplication
@@ -211,9 +230,9 @@ impl Trouble {
             | Fault::Lateness
             | Fault::Corruption
             | Fault::Drift
-            | Fault::SlowApply => return false,
+            | Fault::SlowApply => return Ok(false),
         }
-        true
+        Ok(true)
     }
 
     fn fail_disk(&mut self, world: &mut Cluster, at: usize, short: Duration) -> bool {
@@ -232,6 +251,90 @@ impl Trouble {
         let down = self.while_up_to(100);
         self.after(world, short + down, Later::Restart(at));
         true
+    }
+
+    /// An application installs a snapshot, at once or a while after it opened the checkpoint.
+    fn snapshot(
+        &mut self,
+        world: &mut Cluster,
+        at: usize,
+        fault: Fault,
+        short: Duration,
+    ) -> Result<bool, Violation> {
+        let force = self.draw(3) == 0;
+        let size = if self.draw(4) == 0 { 100_000 } else { 500 };
+        let size = self.pick(size);
+        let data = world.state_of(at, size);
+        let Some(id) = world.open_checkpoint(at, force)? else {
+            return Ok(false);
+        };
+        let start = world.starts(at);
+        if fault == Fault::Snapshot {
+            return Ok(world.install(at, id, data));
+        }
+        let then = match self.draw(4) {
+            0 => Later::Abort(at, start, id),
+            _ => Later::Install(at, start, id, data),
+        };
+        self.after(world, short, then);
+        Ok(true)
+    }
+
+    /// A leader's application sends its state, which is right only when it has applied everything.
+    fn send_snapshot(&mut self, world: &mut Cluster) -> bool {
+        let Some(leader) = world.leader() else {
+            return false;
+        };
+        let whole = world
+            .standing(leader)
+            .is_some_and(|s| s.applied == s.last && s.role == Role::Leader);
+        let data = world.state_of(leader, 100);
+        let sent = whole.then(|| world.command(leader, |node, now| node.send_snapshot(data, now)));
+        matches!(sent.flatten(), Some(Ok(())))
+    }
+
+    /// A server that is no member joins: a machine that stood by, or one that was removed, with
+    /// what its disk still has. A new one begins with the members as committed and does not count
+    /// itself among them before the group does; otherwise it would be a second change next to
+    /// the one a leader has under way.
+    fn add_peer(&mut self, world: &mut Cluster, at: usize) -> Result<bool, Violation> {
+        let members = world.members();
+        let Some(leader) = world.leader() else {
+            return Ok(false);
+        };
+        let id = world.id(at);
+        if members.contains(&id) || world.committed() == 0 || world.has_amnesia() {
+            return Ok(false);
+        }
+        let scale_up = self.draw(2) == 0;
+        if world.server(at).is_some_and(|server| !server.has_group) {
+            let members: Vec<_> = members.into_iter().collect();
+            world.replace_disk(at, &members);
+            if let Some(server) = world.server_mut(at) {
+                server.scale_up = scale_up;
+                server.pace = self.plan.pace;
+            }
+        }
+        world.restart(at)?;
+        let done = world.command(leader, |node, _| node.propose_add_peer(id));
+        Ok(matches!(done, Some(Ok(()))))
+    }
+
+    /// A member leaves, the leader itself perhaps; asked for at the leader, or at anybody. Not
+    /// while another has forgotten everything: who is about to be removed does not campaign
+    /// (behaviour.md 6.2), and of three servers that would be two.
+    fn remove_peer(&mut self, world: &mut Cluster, at: usize) -> bool {
+        let members = world.members();
+        let whom = world.id(self.pick(world.len()));
+        let Some(leader) = world.leader() else {
+            return false;
+        };
+        if members.len() <= 2 || !members.contains(&whom) || world.has_amnesia() {
+            return false;
+        }
+        let asked = if self.draw(3) == 0 { at } else { leader };
+        let done = world.command(asked, |node, _| node.propose_remove_peer(whom));
+        matches!(done, Some(Ok(())))
     }
 
     /// What an application or an operator may do at any time.
@@ -323,32 +426,44 @@ impl Cluster {
 
     /// Whether losing the disk of a server loses nothing that counts.
     fn may_wipe(&self, at: usize) -> bool {
-        let Some(lost) = self.server(at) else {
+        let members = self.members();
+        let leader = self.leader().filter(|leader| *leader != at);
+        let (Some(lost), Some(leader)) = (self.server(at), leader) else {
             return false;
         };
-        let others: Vec<_> = (0..self.len())
-            .filter(|other| *other != at)
-            .filter_map(|other| self.server(other).map(|server| (other, server)))
-            .collect();
+        let leading = self.standing(leader);
+        let is_settled =
+            leading.is_some_and(|s| members.iter().eq(&s.members) && members.contains(&lost.id));
+        let unsynced = lost.running.as_ref().is_some_and(|r| r.syncing.is_some());
+        if !is_settled || unsynced {
+            return false;
+        }
         let (tail, last) = (lost.shadow.durable.tail(), lost.shadow.durable.last());
-        let holds = others.iter().filter(|(_, server)| {
+        let (term, chosen) = (lost.shadow.saved.term, Some(self.id(leader)));
+        let others = || {
+            (0..self.len())
+                .filter(|other| *other != at)
+                .filter_map(|other| self.server(other).map(|server| (other, server)))
+                .filter(|(_, server)| server.has_group)
+        };
+        let holds = others().filter(|(_, server)| {
             let durable = &server.shadow.durable;
-            durable.base() >= last || durable.at(last) == Some(tail)
+            members.contains(&server.id)
+                && (durable.base() >= last || durable.at(last) == Some(tail))
         });
-        let quorum = self.len() / 2 + 1;
-        let term = lost.shadow.saved.term;
-        let leader = self.leader().filter(|leader| *leader != at);
-        let Some(leader) = leader else { return false };
-        let chosen = Some(self.id(leader));
-        let is_over = others.iter().all(|(other, server)| {
-            let standing = self.standing(*other);
+        let is_over = others().all(|(other, server)| {
+            let standing = self.standing(other);
             let votes_for_leader = server.shadow.saved.vote.is_none_or(|v| Some(v) == chosen);
             server.shadow.saved.term == term
                 && votes_for_leader
                 && standing.is_none_or(|s| s.term == term && s.role != Role::Candidate)
         });
-        let unsynced = lost.running.as_ref().is_some_and(|r| r.syncing.is_some());
-        holds.count() >= quorum && is_over && !unsynced
+        holds.count() > members.len() / 2 && is_over
+    }
+
+    /// How often a server was started.
+    fn starts(&self, at: usize) -> u64 {
+        self.server(at).map_or(0, |server| server.boots)
     }
 
     /// Replaces a crashed server's disk by an empty one with the group bootstrapped on it.

@@ -179,7 +179,7 @@ impl Run {
         self.trouble.pass(world, first)?;
         for _ in 0..plan.rounds {
             for _ in 0..1 + self.trouble.draw(3) / 2 {
-                self.trouble.inject(world);
+                self.trouble.inject(world)?;
             }
             for _ in 0..1 + self.trouble.draw(3) {
                 self.load(world);
@@ -187,7 +187,7 @@ impl Run {
                 self.trouble.pass(world, calm)?;
             }
         }
-        let broken = self.choose_broken(world);
+        let broken = self.choose_broken(world, plan);
         self.trouble.end(world, &broken)?;
         self.live(world, &broken)
     }
@@ -216,23 +216,39 @@ impl Run {
     }
 
     /// A minority that stays broken, in some worlds. Not where a server has lost its disk and not
-    /// caught up: it counts among those that are broken (behaviour.md 6.5, empty votes).
-    fn choose_broken(&mut self, world: &Cluster) -> Vec<usize> {
-        let servers = world.len();
-        if self.trouble.draw(3) != 0 || world.has_amnesia() {
+    /// caught up: it counts among those that are broken (behaviour.md 6.5, empty votes). And one
+    /// less where members come and go: a change may be under way.
+    fn choose_broken(&mut self, world: &Cluster, plan: &Plan) -> Vec<usize> {
+        let members = world.members();
+        let changes = [Fault::AddPeer, Fault::RemovePeer];
+        let reserve = usize::from(changes.iter().any(|fault| plan.mix.has(*fault)));
+        let most = (members.len().saturating_sub(1) / 2).saturating_sub(reserve);
+        if self.trouble.draw(3) != 0 || world.has_amnesia() || most == 0 {
             return Vec::new();
         }
-        let count = 1 + self.trouble.pick((servers - 1) / 2);
-        let first = self.trouble.pick(servers);
-        (0..count).map(|n| (first + n) % servers).collect()
+        let servers: Vec<_> = (0..world.len())
+            .filter(|at| members.contains(&world.id(*at)))
+            .collect();
+        let (count, first) = (
+            1 + self.trouble.pick(most),
+            self.trouble.pick(servers.len()),
+        );
+        let chosen = servers.iter().cycle().skip(first).take(count);
+        chosen.copied().collect()
     }
 
     /// Liveness: leader, commits, and everybody caught up, while clients go on proposing.
     fn live(&mut self, world: &mut Cluster, broken: &[usize]) -> Result<(), Failure> {
         let (begin, before) = (world.now(), world.acknowledged());
-        let whole: Vec<_> = (0..world.len()).filter(|at| !broken.contains(at)).collect();
         let mut target = None;
+        let mut whole;
         loop {
+            // Members may still come and go: a change that was under way, a server that was heard
+            // from and is taken in.
+            let members = world.members();
+            whole = (0..world.len())
+                .filter(|at| !broken.contains(at) && members.contains(&world.id(*at)))
+                .collect::<Vec<_>>();
             if world.now().since(begin) > PEACE_MAX {
                 return Err(Failure::Liveness(stuck(world, &whole, before)));
             }

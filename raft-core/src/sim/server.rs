@@ -14,7 +14,7 @@ use crate::node::{Bug, Node, NodeSetup, SubscriptionId};
 use crate::shard::{Shard, Slot, SlotId, SyncBatch};
 use crate::storage::{LogKind, OpenedGroup, StorageError, StoreConfig, bootstrap, open_group};
 use crate::time::Instant;
-use crate::types::{GroupName, PeerId};
+use crate::types::{GroupName, Index, PeerId};
 use crate::wire::{PeerState, TermVote};
 
 /// Where every server keeps its groups.
@@ -68,6 +68,10 @@ pub(super) struct Server {
     pub(super) paused_until: Option<Instant>,
     /// Its disk was made to fail: the node may close itself until the next start.
     pub(super) may_fail: bool,
+    /// The group was bootstrapped on it.
+    pub(super) has_group: bool,
+    /// How often it was started.
+    pub(super) boots: u64,
     /// It came back without its disk and the group existed before.
     pub(super) recovering: bool,
     /// It joins a group that exists.
@@ -96,6 +100,8 @@ pub(super) struct Syncing {
     pub(super) batch: SyncBatch,
     /// Term and vote in it.
     pub(super) term_vote: Option<TermVote>,
+    /// The snapshots in it: their writes' numbers and last indexes.
+    pub(super) snapshots: Vec<(u64, Index)>,
 }
 
 /// What every server of a world has in common.
@@ -103,6 +109,7 @@ pub(super) struct Syncing {
 pub(super) struct Common {
     pub(super) group: GroupName,
     pub(super) timing: Timing,
+    pub(super) managed: bool,
     /// A known bug to put back.
     pub(super) bug: Option<Bug>,
 }
@@ -125,6 +132,8 @@ impl Server {
             running: None,
             paused_until: None,
             may_fail: false,
+            has_group: false,
+            boots: 0,
             recovering: false,
             scale_up: false,
             pace: Pace::AT_ONCE,
@@ -133,7 +142,12 @@ impl Server {
     }
 
     /// Makes the group's folder with `peers` as its members.
-    pub(super) fn bootstrap(&self, common: &Common, peers: &[PeerId]) -> Result<(), StorageError> {
+    pub(super) fn bootstrap(
+        &mut self,
+        common: &Common,
+        peers: &[PeerId],
+    ) -> Result<(), StorageError> {
+        self.has_group = true;
         let state = PeerState {
             cluster_size: u32::try_from(peers.len()).unwrap_or(u32::MAX),
             peers: peers.to_vec(),
@@ -222,6 +236,8 @@ impl Server {
                 "had synced up to {had}, found another log up to {has}"
             ));
         }
+        let snapshot = snapshots.found.newest.as_ref();
+        let snapshot = snapshot.map_or(Index::ZERO, |found| found.file.last_index);
         let saved = self.shadow.saved;
         if term_vote != saved && !self.torn_votes.contains(&term_vote) {
             return Err(format!("had saved {saved:?}, found {term_vote:?}"));
@@ -232,7 +248,7 @@ impl Server {
             id: self.id,
             group: common.group.clone(),
             timing: common.timing,
-            managed: false,
+            managed: common.managed,
             observer: false,
             recovering: self.recovering,
             scale_up: self.scale_up,
@@ -249,8 +265,9 @@ impl Server {
         let mut node = Node::recover(setup, shown).map_err(|error| error.to_string())?;
         node.handle_routing(true);
         node.put_bug_back(common.bug);
-        self.shadow.recovered(found, term_vote);
+        self.shadow.recovered(found, snapshot, term_vote);
         self.may_fail = false;
+        self.boots += 1;
         let node = Slot::new(node, store, Path::new(ROOT).into());
         let mut shard = Shard::new();
         let slot = shard.insert(Arc::clone(&node));

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use super::{CheckpointId, Node, SnapshotError};
-use crate::node::LogLevel;
+use crate::node::{Bug, LogLevel};
 use crate::storage::{SnapshotOp, SnapshotOutcome, SnapshotWrite};
 use crate::time::Instant;
 use crate::types::{EntryType, Index};
@@ -90,6 +90,9 @@ impl Node {
             .any(|install| install.id == id)
         {
             return Err(SnapshotError::InProgress);
+        }
+        if self.has_bug(Bug::CompactsBeforeSnapshot) {
+            self.compact_log(file.last_index);
         }
         self.write_snapshot(id, file, Origin::Application);
         Ok(())

@@ -67,9 +67,9 @@ impl Ledger {
         self.members.last().map(|(_, set)| set)
     }
 
-    /// A node shows `now.commit`, having shown `before`; `led` is the term it leads, or led when
-    /// its turn began. `copies` counts the members among its peers that have a mark at an index
-    /// for good.
+    /// A node shows `commit`, having shown `before`; `led` is the term it leads, or led when its
+    /// turn began. `standings` are where it stands and where it stood then: its membership may have
+    /// changed in between. `copies` counts the members that have a mark at an index for good.
     ///
     /// # Errors
     /// What does not hold.
@@ -77,12 +77,19 @@ impl Ledger {
         &mut self,
         shadow: &Shadow,
         (before, led): (Index, Option<Term>),
-        now: &Standing,
-        copies: impl Fn(Index, Mark) -> usize,
+        standings: &[&Standing],
+        commit: Index,
+        copies: impl Fn(&Standing, Index, Mark) -> usize,
     ) -> Result<(), String> {
         let known = self.last();
+        let base = shadow.log.base();
+        if base > known {
+            return Err(format!(
+                "begins after {base}, of which only {known} was committed"
+            ));
+        }
         let mut index = before.max(shadow.log.base()).next();
-        while index <= now.commit {
+        while index <= commit {
             let Some(mark) = shadow.log.at(index) else {
                 return Err(format!("committed {index}, which is not in its log"));
             };
@@ -95,7 +102,7 @@ impl Ledger {
                     let Some(term) = led else {
                         return Err(format!("committed {index}, which no leader committed"));
                     };
-                    self.check_quorum(index, mark, now, &copies)?;
+                    self.check_quorum(index, mark, standings, &copies)?;
                     self.extend(index, mark, term, shadow);
                 }
             }
@@ -117,20 +124,26 @@ impl Ledger {
         &self,
         index: Index,
         mark: Mark,
-        now: &Standing,
-        copies: impl Fn(Index, Mark) -> usize,
+        standings: &[&Standing],
+        copies: impl Fn(&Standing, Index, Mark) -> usize,
     ) -> Result<(), String> {
         // A lone node's own copy commits the entry by which it adds its first peer.
         let was_alone = self.members().is_some_and(|members| members.len() == 1);
-        let needed = if was_alone { 1 } else { now.quorum as usize };
-        let found = copies(index, mark);
-        if found < needed {
-            let of = now.members.len();
-            return Err(format!(
-                "committed {index}, for good on {found} of {of}, which is less than {needed}"
-            ));
+        let mut found = Vec::new();
+        for standing in standings {
+            let needed = if was_alone {
+                1
+            } else {
+                standing.quorum as usize
+            };
+            let copies = copies(standing, index, mark);
+            if copies >= needed {
+                return Ok(());
+            }
+            found.push(format!("{copies} of {}", standing.members.len()));
         }
-        Ok(())
+        let found = found.join(" or ");
+        Err(format!("committed {index}, for good on {found}"))
     }
 
     fn extend(&mut self, index: Index, mark: Mark, in_term: Term, shadow: &Shadow) {

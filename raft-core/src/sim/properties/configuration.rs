@@ -33,6 +33,16 @@ pub(super) fn check_leader(now: &Standing, log: &Trail, ledger: &Ledger) -> Resu
             expected.remove(&change.peer);
         }
     }
+    // The bug in single-server changes that was found after the thesis: who has committed nothing
+    // in its term may not know of the change before.
+    let own = |index| log.at(index).map(|mark| mark.term) == Some(now.term);
+    if let Some(change) = pending.iter().find(|change| own(change.index))
+        && !own(known)
+    {
+        return Err(format!(
+            "has {change:?} under way, but of its term committed nothing"
+        ));
+    }
     let members: BTreeSet<_> = now.members.iter().copied().collect();
     if members != expected {
         return Err(format!("leads {members:?}, but its log says {expected:?}"));

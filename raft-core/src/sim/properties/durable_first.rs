@@ -84,11 +84,8 @@ fn acknowledges(
     response: AppendEntryResponse,
 ) -> Result<(), String> {
     let AppendEntryResponse { index, term, .. } = response;
-    let durable = if index < shadow.durable.base() {
-        ledger.mark(index)
-    } else {
-        shadow.durable.at(index)
-    };
+    let committed = ledger.mark(index).filter(|_| index <= shadow.snapshot);
+    let durable = committed.or_else(|| shadow.durable.at(index));
     let durable = durable.map(|mark| mark.term);
     if index > Index::ZERO && durable != Some(term) {
         return Err(format!(

@@ -139,10 +139,12 @@ impl Properties {
             }
         }
         let commit = self.monotonic.commit(id);
-        let copies = |index, mark| count_copies(&now, shadows.clone(), index, mark);
+        let copies = |at: &Standing, index, mark| count_copies(at, shadows.clone(), index, mark);
         let leads = |s: &Standing| (s.role == Role::Leader).then_some(s.term);
         let led = leads(&now).or_else(|| before.and_then(leads));
-        let committed = self.ledger.check(shadow, (commit, led), &now, copies);
+        let standings: Vec<_> = before.into_iter().chain([&now]).collect();
+        let ledger = &mut self.ledger;
+        let committed = ledger.check(shadow, (commit, led), &standings, now.commit, copies);
         of("commit", committed)?;
         of("monotony", self.monotonic.check(id, &now))?;
         of("configuration", configuration::check_majority(&now))?;
@@ -196,9 +198,7 @@ fn count_copies<'a>(
     mark: Mark,
 ) -> usize {
     let members = shadows.filter(|(id, _)| now.members.contains(id));
-    let holds = members.filter(|(_, shadow)| {
-        let durable = &shadow.durable;
-        index < durable.base() || durable.at(index) == Some(mark)
-    });
-    holds.count()
+    members
+        .filter(|(_, shadow)| shadow.holds(index, mark))
+        .count()
 }

@@ -281,6 +281,8 @@ pub(in crate::sim) struct Shadow {
     pub(in crate::sim) log: Trail,
     /// The log as it would be after a power failure that leaves nothing unsynced.
     pub(in crate::sim) durable: Trail,
+    /// The last index a snapshot on the disk stands for, for good.
+    pub(in crate::sim) snapshot: Index,
     /// Term and vote that are on the disk for good.
     pub(in crate::sim) saved: TermVote,
     unsynced: VecDeque<(WriteSeq, Call)>,
@@ -297,6 +299,12 @@ pub(in crate::sim) struct Moved {
 }
 
 impl Shadow {
+    /// Whether the disk holds, for good, what was committed at `index` as `mark`.
+    pub(in crate::sim) fn holds(&self, index: Index, mark: Mark) -> bool {
+        let base = self.durable.base().max(self.snapshot);
+        index <= base || self.durable.at(index) == Some(mark)
+    }
+
     /// The term a server that comes back is in at least: the saved one, or that of its last entry.
     pub(in crate::sim) fn term(&self) -> Term {
         self.saved.term.max(self.durable.tail().term)
@@ -310,7 +318,8 @@ impl Shadow {
     }
 
     /// What opening the disk found is durable, whatever had been synced before.
-    pub(in crate::sim) fn recovered(&mut self, log: Trail, saved: TermVote) {
+    pub(in crate::sim) fn recovered(&mut self, log: Trail, snapshot: Index, saved: TermVote) {
+        self.snapshot = snapshot;
         self.durable = log.clone();
         self.log = log;
         self.saved = saved;
