@@ -302,6 +302,11 @@ impl Node {
         self.stop();
     }
 
+    /// The node has left its driver: its log is not read any more.
+    pub(crate) fn release_log(&mut self) {
+        self.log.close();
+    }
+
     /// The error that closed the node, if one did.
     #[must_use]
     pub const fn fatal_error(&self) -> Option<&FatalError> {

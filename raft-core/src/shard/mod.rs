@@ -360,6 +360,8 @@ impl Shard {
             return;
         };
         self.free.push(id.index);
+        // Nobody reads the log of a node that left, however long the node itself is kept.
+        cell.slot.lock_node().release_log();
         // The folder is free for the next node from here on, whoever still holds this one.
         if let Err(error) = lock(cell.slot.store()).close() {
             let record = NodeLog {

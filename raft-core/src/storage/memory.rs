@@ -86,6 +86,7 @@ impl Log for MemoryLog {
     fn handle_written(&mut self, _seq: WriteSeq) {}
 
     fn close(&mut self) {
+        self.frames = Span::new(LogKind::Memory);
         self.closed = true;
     }
 }

@@ -146,6 +146,7 @@ pub trait Log: Send {
     /// dropped from memory.
     fn handle_written(&mut self, seq: WriteSeq);
 
-    /// Ends the use of the log; later calls fail with the closed error.
+    /// Ends the use of the log; later calls fail with the closed error. What a memory log held is
+    /// gone.
     fn close(&mut self);
 }
