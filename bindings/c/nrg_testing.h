@@ -651,6 +651,22 @@ int32_t nrg_test_recalc_quorum(const nrg_node *node);
 // `node` is a live handle.
 int32_t nrg_test_revert_membership_change(const nrg_node *node);
 
+// Server: `sendMembershipChange`. `kind` is `NRG_ENTRY_ADD_PEER` or `NRG_ENTRY_REMOVE_PEER`. Writes
+// 1 when it was appended, else 0. short lock
+//
+// The caller guarantees:
+// `node` is a live handle; `sent_out` is valid for a write.
+int32_t nrg_test_send_membership_change(const nrg_node *node,
+                                        uint8_t kind,
+                                        uint64_t peer_id,
+                                        uint32_t *sent_out);
+
+// Server: `expireRescueLocked`. short lock
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_expire_rescue(const nrg_node *node);
+
 // Server: `pendingSelfRemoval`. Writes 1 for yes, else 0. short lock
 //
 // The caller guarantees:
@@ -781,6 +797,41 @@ int32_t nrg_test_handle_forwarded_proposal(const nrg_node *node,
                                            size_t frame_len,
                                            const uint8_t *reply_ptr,
                                            size_t reply_len);
+
+// Server: `handleForwardedRemovePeerProposal`. short lock
+//
+// The caller guarantees:
+// `node` is a live handle; each pointer is null or valid for reads of its length.
+int32_t nrg_test_handle_forwarded_remove_peer_proposal(const nrg_node *node,
+                                                       const uint8_t *frame_ptr,
+                                                       size_t frame_len,
+                                                       const uint8_t *reply_ptr,
+                                                       size_t reply_len);
+
+// Server: `tryFastPathPropose`. Writes 1 when the proposal was left, else 0. short lock
+//
+// The caller guarantees:
+// `node` is a live handle; `data_ptr` is null or valid for reads of `data_len` bytes; `left_out`
+// is valid for a write.
+int32_t nrg_test_try_fast_path_propose(const nrg_node *node,
+                                       uint64_t term,
+                                       const uint8_t *data_ptr,
+                                       size_t data_len,
+                                       uint32_t *left_out);
+
+// Server: `tryFastPathProposeMulti`. The data lies as for `nrg_node_propose_batch`. Writes 1 when
+// the proposals were left, else 0. short lock
+//
+// The caller guarantees:
+// `node` is a live handle; `data_ptr` is null or valid for reads of `data_len` bytes;
+// `lengths_ptr` is null or valid for reads of `count` values; `left_out` is valid for a write.
+int32_t nrg_test_try_fast_path_propose_multi(const nrg_node *node,
+                                             uint64_t term,
+                                             const uint8_t *data_ptr,
+                                             size_t data_len,
+                                             const uint32_t *lengths_ptr,
+                                             size_t count,
+                                             uint32_t *left_out);
 
 // Server: `buildAppendEntry`. The entries lie as for `nrg_node_propose_batch`; the frame comes
 // as a batch of one record. short lock

@@ -362,6 +362,13 @@ internal static partial class Interop {
     internal static partial int nrg_test_current_peer_state(IntPtr node, IntPtr batch_out);
 
     /// <summary>
+    /// Server: `expireRescueLocked`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_expire_rescue")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_expire_rescue(IntPtr node);
+
+    /// <summary>
     /// Server: `handleAppendEntryResponse`. short lock
     /// </summary>
     [LibraryImport(NativeLib, EntryPoint = "nrg_test_handle_append_entry_response")]
@@ -381,6 +388,13 @@ internal static partial class Interop {
     [LibraryImport(NativeLib, EntryPoint = "nrg_test_handle_forwarded_proposal")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static partial int nrg_test_handle_forwarded_proposal(IntPtr node, IntPtr frame_ptr, nuint frame_len, IntPtr reply_ptr, nuint reply_len);
+
+    /// <summary>
+    /// Server: `handleForwardedRemovePeerProposal`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_handle_forwarded_remove_peer_proposal")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_handle_forwarded_remove_peer_proposal(IntPtr node, IntPtr frame_ptr, nuint frame_len, IntPtr reply_ptr, nuint reply_len);
 
     /// <summary>
     /// Server: `handleVoteRequest`. short lock
@@ -577,6 +591,14 @@ internal static partial class Interop {
     internal static partial int nrg_test_send_heartbeat(IntPtr node);
 
     /// <summary>
+    /// Server: `sendMembershipChange`. `kind` is `NRG_ENTRY_ADD_PEER` or `NRG_ENTRY_REMOVE_PEER`. Writes
+    /// 1 when it was appended, else 0. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_send_membership_change")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_send_membership_change(IntPtr node, byte kind, ulong peer_id, IntPtr sent_out);
+
+    /// <summary>
     /// Server: `sendPeerState`. short lock
     /// </summary>
     [LibraryImport(NativeLib, EntryPoint = "nrg_test_send_peer_state")]
@@ -695,6 +717,21 @@ internal static partial class Interop {
     [LibraryImport(NativeLib, EntryPoint = "nrg_test_try_commit")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static partial int nrg_test_try_commit(IntPtr node, ulong index, IntPtr committed_out);
+
+    /// <summary>
+    /// Server: `tryFastPathProposeMulti`. The data lies as for `nrg_node_propose_batch`. Writes 1 when
+    /// the proposals were left, else 0. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_try_fast_path_propose_multi")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_try_fast_path_propose_multi(IntPtr node, ulong term, IntPtr data_ptr, nuint data_len, IntPtr lengths_ptr, nuint count, IntPtr left_out);
+
+    /// <summary>
+    /// Server: `tryFastPathPropose`. Writes 1 when the proposal was left, else 0. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_try_fast_path_propose")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_try_fast_path_propose(IntPtr node, ulong term, IntPtr data_ptr, nuint data_len, IntPtr left_out);
 
     /// <summary>
     /// Server: `updateLeadChange`. short lock
@@ -970,6 +1007,13 @@ internal static partial class Interop {
     internal static partial int nrg_test_handle_forwarded_proposal(IntPtr node, ref byte frame_ptr, nuint frame_len, ref byte reply_ptr, nuint reply_len);
 
     /// <summary>
+    /// Server: `handleForwardedRemovePeerProposal`. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_handle_forwarded_remove_peer_proposal")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_handle_forwarded_remove_peer_proposal(IntPtr node, ref byte frame_ptr, nuint frame_len, ref byte reply_ptr, nuint reply_len);
+
+    /// <summary>
     /// Server: `handleVoteRequest`. short lock
     /// </summary>
     [LibraryImport(NativeLib, EntryPoint = "nrg_test_handle_vote_request")]
@@ -1084,6 +1128,14 @@ internal static partial class Interop {
     internal static partial int nrg_test_send_append_entry(IntPtr node, ref byte data_ptr, nuint data_len, ref uint lengths_ptr, ref byte types_ptr, nuint count);
 
     /// <summary>
+    /// Server: `sendMembershipChange`. `kind` is `NRG_ENTRY_ADD_PEER` or `NRG_ENTRY_REMOVE_PEER`. Writes
+    /// 1 when it was appended, else 0. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_send_membership_change")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_send_membership_change(IntPtr node, byte kind, ulong peer_id, ref uint sent_out);
+
+    /// <summary>
     /// Server: `sendRPC`. short lock
     /// </summary>
     [LibraryImport(NativeLib, EntryPoint = "nrg_test_send_rpc")]
@@ -1139,6 +1191,21 @@ internal static partial class Interop {
     [LibraryImport(NativeLib, EntryPoint = "nrg_test_try_commit")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static partial int nrg_test_try_commit(IntPtr node, ulong index, ref uint committed_out);
+
+    /// <summary>
+    /// Server: `tryFastPathProposeMulti`. The data lies as for `nrg_node_propose_batch`. Writes 1 when
+    /// the proposals were left, else 0. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_try_fast_path_propose_multi")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_try_fast_path_propose_multi(IntPtr node, ulong term, ref byte data_ptr, nuint data_len, ref uint lengths_ptr, nuint count, ref uint left_out);
+
+    /// <summary>
+    /// Server: `tryFastPathPropose`. Writes 1 when the proposal was left, else 0. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_try_fast_path_propose")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_try_fast_path_propose(IntPtr node, ulong term, ref byte data_ptr, nuint data_len, ref uint left_out);
 
     /// <summary>
     /// Server: `wonElection`. Writes 1 for yes, else 0. short lock

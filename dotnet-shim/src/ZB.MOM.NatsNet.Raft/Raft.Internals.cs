@@ -123,6 +123,22 @@ public sealed partial class Raft
     internal void HandleForwardedProposal(ReadOnlySpan<byte> data, string reply = "")
         => Test(Interop.nrg_test_handle_forwarded_proposal, data, reply);
 
+    internal void HandleForwardedRemovePeerProposal(ReadOnlySpan<byte> peer, string reply = "")
+        => Test(Interop.nrg_test_handle_forwarded_remove_peer_proposal, peer, reply);
+
+    internal bool TryFastPathPropose(ulong term, ReadOnlySpan<byte> data)
+        => Asks(
+            (node, start, length, left)
+                => Interop.nrg_test_try_fast_path_propose(node, term, start, length, left),
+            data);
+
+    internal bool TryFastPathProposeMulti(ulong term, params ReadOnlySpan<Entry> entries)
+        => Asks(
+            (node, data, length, lengths, _, count, left)
+                => Interop.nrg_test_try_fast_path_propose_multi(
+                    node, term, data, length, lengths, count, left),
+            entries);
+
     internal AppendEntry BuildAppendEntry(params ReadOnlySpan<Entry> entries)
         => AppendEntry.Decode(Yields(Interop.nrg_test_build_append_entry, entries));
 
@@ -198,6 +214,12 @@ public sealed partial class Raft
     internal void RecalcQuorum() => Test(Interop.nrg_test_recalc_quorum);
 
     internal void RevertMembershipChange() => Test(Interop.nrg_test_revert_membership_change);
+
+    internal bool SendMembershipChange(EntryType type, string peer)
+        => Asks((node, sent)
+            => Interop.nrg_test_send_membership_change(node, (byte)type, Peer(peer), sent));
+
+    internal void ExpireRescue() => Test(Interop.nrg_test_expire_rescue);
 
     internal bool PendingSelfRemoval() => Asks(Interop.nrg_test_pending_self_removal);
 

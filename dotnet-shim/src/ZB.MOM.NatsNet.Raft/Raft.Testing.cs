@@ -281,6 +281,21 @@ public sealed partial class Raft
         return answer != 0;
     }
 
+    private unsafe bool Asks(
+        EntriesAsk call,
+        ReadOnlySpan<Entry> entries,
+        [CallerMemberName] string operation = "")
+    {
+        uint answer = 0;
+        IntPtr answerOut = (IntPtr)(&answer);
+        Test(
+            (node, data, length, lengths, types, count)
+                => call(node, data, length, lengths, types, count, answerOut),
+            entries,
+            operation);
+        return answer != 0;
+    }
+
     private unsafe RaftState Plays(
         Func<IntPtr, IntPtr, int> call, [CallerMemberName] string operation = "")
     {

@@ -553,6 +553,6 @@ impl Done for () {
     }
 }
 
-fn decoded<T>(result: Result<T, crate::wire::DecodeError>) -> Result<T, CallError> {
+fn decoded<T>(result: Result<T, impl std::error::Error>) -> Result<T, CallError> {
     result.map_err(|error| CallError::Failed(error.to_string()))
 }

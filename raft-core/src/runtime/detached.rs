@@ -17,15 +17,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::handle::Size;
 use super::hosted::{Identity, NodeInner};
 use super::metrics::add;
 use super::{Loopback, Message, NodeHandle, Runtime, StartError, Transport};
 use crate::config::NodeConfig;
-use crate::node::{CallError, Mapped, Node, Output, Role};
+use crate::node::{CallError, Mapped, Node, Output, Proposal, Role};
 use crate::shard::{Faulted, lock};
 use crate::storage::{self, GroupWrites, LogKind, RealDisk, StoreConfig, open_group};
 use crate::time::Instant;
-use crate::types::PeerId;
+use crate::types::{Entry, PeerId, Term};
 use crate::wire::{PeerState, Subject, TermVote, VoteRequest, VoteResponse};
 
 /// Where the clock of a runtime with detached nodes is moved to when it stands at zero, which is
@@ -121,6 +122,7 @@ impl Hands {
         if leaves && !std::mem::replace(&mut state.ended, true) {
             drop(state);
             // As when a node leaves its shard: its folder is free for the next one.
+            node.pass_on_settled(node.slot.inspect(Node::release_log));
             if let Err(error) = lock(node.slot.store()).close() {
                 let text = format!("could not close the store: {error}");
                 node.core.log(super::LogLevel::Error, text);
@@ -315,6 +317,15 @@ impl NodeHandle {
             all.insert("sd".to_owned(), json!(self.0.dir()));
         }
         Ok(all.to_string())
+    }
+
+    /// Leaves proposals of application data for the node's next turn without asking the node; false
+    /// where that cannot be done (server: `tryFastPathPropose`, `tryFastPathProposeMulti`).
+    #[must_use]
+    pub fn try_fast_path_propose(&self, term: Term, data: Vec<Bytes>) -> bool {
+        let size = Size::of(data.iter().map(Bytes::len));
+        let proposal = |data| Proposal::new(term, Entry::normal(data));
+        self.leave_at_once(term, size, data.into_iter().map(proposal))
     }
 
     /// Term and vote as they are on the disk (server: `readTermVote`).

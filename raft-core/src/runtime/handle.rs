@@ -218,7 +218,7 @@ impl NodeHandle {
 
     /// Leaves proposals for the next turn where that needs no word of the node; false, with
     /// nothing taken, where it does.
-    fn leave_at_once(
+    pub(super) fn leave_at_once(
         &self,
         term: Term,
         size: Size,
@@ -261,7 +261,7 @@ impl NodeHandle {
 
 /// What a batch of proposals weighs.
 #[derive(Clone, Copy, Debug, Default)]
-struct Size {
+pub(super) struct Size {
     /// The longest entry.
     largest: usize,
     /// What all of them count for in the backlog.
@@ -269,7 +269,7 @@ struct Size {
 }
 
 impl Size {
-    fn of(lengths: impl IntoIterator<Item = usize>) -> Self {
+    pub(super) fn of(lengths: impl IntoIterator<Item = usize>) -> Self {
         lengths.into_iter().fold(Self::default(), |size, len| Self {
             largest: size.largest.max(len),
             bytes: size.bytes + proposal_bytes(len),

@@ -1,5 +1,8 @@
 //! Who belongs to the group, one call for each function of the server.
 
+use bytes::Bytes;
+use raft_core::types::{Entry, EntryType};
+
 use crate::batch::NrgBatch;
 use crate::convert::{peer_in, slice_in};
 use crate::node::NrgNode;
@@ -159,6 +162,39 @@ pub unsafe extern "C" fn nrg_test_recalc_quorum(node: *const NrgNode) -> i32 {
 pub unsafe extern "C" fn nrg_test_revert_membership_change(node: *const NrgNode) -> i32 {
     // SAFETY: the caller's promise is this function's own.
     unsafe { call(node, |node| node.revert_membership_change()) }
+}
+
+/// Server: `sendMembershipChange`. `kind` is `NRG_ENTRY_ADD_PEER` or `NRG_ENTRY_REMOVE_PEER`. Writes
+/// 1 when it was appended, else 0. short lock
+///
+/// # Safety
+/// `node` is a live handle; `sent_out` is valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nrg_test_send_membership_change(
+    node: *const NrgNode,
+    kind: u8,
+    peer_id: u64,
+    sent_out: *mut u32,
+) -> i32 {
+    // SAFETY: the caller's promise is this function's own.
+    unsafe {
+        ask(node, sent_out, "sent_out", |node| {
+            let peer = peer_in(peer_id, "peer_id")?;
+            let kind = EntryType::from_code(kind);
+            let data = Bytes::copy_from_slice(peer.as_bytes());
+            Ok(node.send_membership_change(&Entry { kind, data })?)
+        })
+    }
+}
+
+/// Server: `expireRescueLocked`. short lock
+///
+/// # Safety
+/// `node` is a live handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nrg_test_expire_rescue(node: *const NrgNode) -> i32 {
+    // SAFETY: the caller's promise is this function's own.
+    unsafe { call(node, |node| node.expire_rescue()) }
 }
 
 /// Server: `pendingSelfRemoval`. Writes 1 for yes, else 0. short lock

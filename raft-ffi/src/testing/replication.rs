@@ -1,12 +1,13 @@
 //! Append entries, their answers and commits, one call for each function of the server.
 
 use raft_core::node::{Origin, SubscriptionId};
-use raft_core::types::Index;
+use raft_core::types::{Index, Term};
 
 use crate::batch::NrgBatch;
-use crate::convert::{slice_in, text_in};
+use crate::convert::{slice_in, text_in, write_out};
 use crate::guard::Failure;
-use crate::node::NrgNode;
+use crate::node::{NrgNode, on_node};
+use crate::propose::{adds_up, parts};
 use crate::testing::call::{ask, bytes_in, call, entries_in, try_call, unknown, yields};
 
 /// Origin of an append entry: the group's subject.
@@ -130,6 +131,81 @@ pub unsafe extern "C" fn nrg_test_handle_forwarded_proposal(
             let reply = text_in(reply_ptr, reply_len, "reply_ptr")?;
             node.handle_forwarded_proposal(frame, reply);
             Ok(())
+        })
+    }
+}
+
+/// Server: `handleForwardedRemovePeerProposal`. short lock
+///
+/// # Safety
+/// `node` is a live handle; each pointer is null or valid for reads of its length.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nrg_test_handle_forwarded_remove_peer_proposal(
+    node: *const NrgNode,
+    frame_ptr: *const u8,
+    frame_len: usize,
+    reply_ptr: *const u8,
+    reply_len: usize,
+) -> i32 {
+    // SAFETY: the caller's promise is this function's own.
+    unsafe {
+        try_call(node, |node| {
+            let frame = bytes_in(frame_ptr, frame_len, "frame_ptr")?;
+            let reply = text_in(reply_ptr, reply_len, "reply_ptr")?;
+            node.handle_forwarded_remove_peer_proposal(frame, reply);
+            Ok(())
+        })
+    }
+}
+
+/// Server: `tryFastPathPropose`. Writes 1 when the proposal was left, else 0. short lock
+///
+/// # Safety
+/// `node` is a live handle; `data_ptr` is null or valid for reads of `data_len` bytes; `left_out`
+/// is valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nrg_test_try_fast_path_propose(
+    node: *const NrgNode,
+    term: u64,
+    data_ptr: *const u8,
+    data_len: usize,
+    left_out: *mut u32,
+) -> i32 {
+    // SAFETY: the caller's promise is this function's own.
+    unsafe {
+        on_node(node, |node| {
+            let data = vec![bytes_in(data_ptr, data_len, "data_ptr")?];
+            let left = node.call(|core| core.try_fast_path_propose(Term(term), data))?;
+            write_out(left_out, u32::from(left), "left_out")
+        })
+    }
+}
+
+/// Server: `tryFastPathProposeMulti`. The data lies as for `nrg_node_propose_batch`. Writes 1 when
+/// the proposals were left, else 0. short lock
+///
+/// # Safety
+/// `node` is a live handle; `data_ptr` is null or valid for reads of `data_len` bytes;
+/// `lengths_ptr` is null or valid for reads of `count` values; `left_out` is valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nrg_test_try_fast_path_propose_multi(
+    node: *const NrgNode,
+    term: u64,
+    data_ptr: *const u8,
+    data_len: usize,
+    lengths_ptr: *const u32,
+    count: usize,
+    left_out: *mut u32,
+) -> i32 {
+    // SAFETY: the caller's promise is this function's own.
+    unsafe {
+        on_node(node, |node| {
+            let packed = bytes_in(data_ptr, data_len, "data_ptr")?;
+            let lengths = slice_in(lengths_ptr, count, "lengths_ptr")?;
+            adds_up(lengths, packed.len())?;
+            let data = parts(packed, lengths).collect();
+            let left = node.call(|core| core.try_fast_path_propose(Term(term), data))?;
+            write_out(left_out, u32::from(left), "left_out")
         })
     }
 }

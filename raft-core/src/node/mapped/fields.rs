@@ -20,7 +20,7 @@ use crate::types::{Index, PeerId, Term};
 use crate::wire::{AppendEntry, AppendEntryHead, EntryRef, PeerState};
 
 /// Fields that tests read and never write.
-const READ_ONLY: [&str; 41] = [
+const READ_ONLY: &[&str] = &[
     "account",
     "acks",
     "active",
@@ -35,6 +35,7 @@ const READ_ONLY: [&str; 41] = [
     "elect",
     "entry",
     "extSt",
+    "fastPathTerm",
     "group",
     "hasleader",
     "installs",
@@ -132,6 +133,7 @@ impl Node {
             .iter()
             .map(|(index, count)| (index.0.to_string(), json!(count)));
         object(json!({
+            "fastPathTerm": self.published().accepting.0,
             "snapfile": self.snapfile_named(),
             "snapshotting": self.snapshots.is_open,
             "installs": self.snapshots.installs(),

@@ -166,6 +166,11 @@ impl Mapped<'_> {
         self.receive(SubscriptionKind::Proposal, payload, reply);
     }
 
+    /// Server: `handleForwardedRemovePeerProposal`.
+    pub fn handle_forwarded_remove_peer_proposal(&mut self, payload: Bytes, reply: &str) {
+        self.receive(SubscriptionKind::Removal, payload, reply);
+    }
+
     /// Server: `buildAppendEntry`.
     ///
     /// # Errors
@@ -348,6 +353,22 @@ impl Mapped<'_> {
     /// Server: `revertMembershipChange`.
     pub fn revert_membership_change(&mut self) {
         self.past_the_rules().revert_membership_change();
+    }
+
+    /// Server: `sendMembershipChange`. Whether it was appended.
+    ///
+    /// # Errors
+    /// An entry that is not about an id.
+    pub fn send_membership_change(&mut self, change: &Entry) -> Result<bool, CallError> {
+        let peer = decoded(PeerId::from_text(&change.data))?;
+        Ok(self
+            .past_the_rules()
+            .send_membership_change(change.kind, peer))
+    }
+
+    /// Server: `expireRescueLocked`.
+    pub fn expire_rescue(&mut self) {
+        self.past_the_rules().expire_rescue();
     }
 
     /// Server: `pendingSelfRemoval`.
