@@ -66,6 +66,78 @@ public class RaftNodeTestsElections
     }
 
     [RaftFact]
+    [Trait("ID", "2676")]
+    [Trait("Kind", "white-box")]
+    public void TestNRGInitializeAndScaleUp()
+    {
+        const string Reply = "$TEST";
+        const string Random = "_random_";
+        using DetachedNode node = Open();
+        node.State.Initializing.ShouldBeTrue();
+        Join();
+        node.State.Term.ShouldBe(0UL);
+        node.TakeSent();
+
+        // A new node is not marked as empty.
+        node.Vr(term: 1, lastTerm: 0, lastIndex: 0, N0, Reply);
+        (node.State.Term, node.State.Vote).ShouldBe((1UL, N0));
+        Expect(joining: true);
+        Answer().ShouldBe((1UL, true, false));
+
+        node.Live(Ae(N0, term: 1, commit: 1, pterm: 0, pindex: 0, E));
+        node.State.Pindex.ShouldBe(1UL);
+        Expect(joining: false);
+
+        node.Raft.ResetWAL();
+        node.State.Pindex.ShouldBe(0UL);
+        node.Vr(term: 2, lastTerm: 0, lastIndex: 0, Random, Reply);
+        (node.State.Term, node.State.Vote).ShouldBe((2UL, Random));
+        Answer().ShouldBe((2UL, true, true));
+
+        node.Set("initializing", true);
+        Join();
+        Expect(joining: true);
+        AppendEntry snapshot = Ae(
+            N0,
+            term: 2,
+            commit: 1,
+            pterm: 1,
+            pindex: 1,
+            new Entry(EntryType.Snapshot, default),
+            new Entry(EntryType.PeerState, node.Raft.CurrentPeerState().Encode()));
+        node.Raft.CreateCatchup(snapshot).ShouldStartWith("$NRG.CR.");
+        node.Cu(snapshot);
+        Expect(joining: false);
+
+        node.Raft.ResetWAL();
+        node.State.Pindex.ShouldBe(0UL);
+        node.Set("initializing", true);
+        node.Vr(term: 3, lastTerm: 0, lastIndex: 0, Random, Reply);
+        (node.State.Term, node.State.Vote).ShouldBe((3UL, Random));
+        Answer().ShouldBe((3UL, true, false));
+
+        void Join()
+        {
+            node.Set("scaleUp", true);
+            node.Raft.SetObserver(true);
+        }
+
+        void Expect(bool joining)
+        {
+            NodeState state = node.State;
+            (state.Initializing, state.ScaleUp, state.Observer)
+                .ShouldBe((joining, joining, joining));
+        }
+
+        (ulong Term, bool Granted, bool Empty) Answer()
+        {
+            VoteResponse answer =
+                VoteResponse.Decode(node.TakeSentTo(Reply).ShouldHaveSingleItem().Payload);
+            return (answer.Term, answer.Granted, answer.Empty);
+        }
+    }
+
+    [RaftFact]
     [Trait("ID", "2690")]
     [Trait("Kind", "white-box")]
     public void TestNRGLostQuorum()

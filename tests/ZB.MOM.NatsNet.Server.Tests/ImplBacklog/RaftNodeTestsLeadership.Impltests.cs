@@ -1,4 +1,4 @@
-using System.Text.Json.Nodes;
+using System.Text;
 using ZB.MOM.NatsNet.Server.Tests.Support;
 using static ZB.MOM.NatsNet.Server.Tests.Support.DetachedNode;
 using static ZB.MOM.NatsNet.Server.Tests.Support.Ids;
@@ -164,6 +164,43 @@ public class RaftNodeTestsLeadership
                 .ShouldBe(RaftStatus.NotLeader);
             node.State.Role.ShouldBe(RaftState.Follower);
         }
+    }
+
+    [RaftFact]
+    [Trait("ID", "new")]
+    [Trait("Kind", "white-box")]
+    public void TestNRGProposalFastPath()
+    {
+        // The reference keeps the term that is open for proposing apart and its test writes it.
+        // Here it follows from the node, so the test opens and closes it by role and term.
+        using DetachedNode node = HandMade();
+        byte[] single = [.. "single"u8];
+        node.Set(new() { ["state"] = (int)RaftState.Follower, ["term"] = 1 });
+        node.Raft.TryFastPathPropose(0, single).ShouldBeFalse();
+        node.Raft.TryFastPathPropose(1, single).ShouldBeFalse();
+
+        node.Set("state", (int)RaftState.Leader);
+        node.State.FastPathTerm.ShouldBe(1UL);
+        node.Raft.TryFastPathPropose(2, single).ShouldBeFalse();
+        node.Set("state", (int)RaftState.Follower);
+        node.Raft.TryFastPathPropose(1, single).ShouldBeFalse();
+
+        node.Set("state", (int)RaftState.Leader);
+        node.Raft.TryFastPathPropose(1, single).ShouldBeTrue();
+        byte[] first = [.. "multi 1"u8];
+        Entry[] multi = [new(first), new("multi 2"u8.ToArray())];
+        node.Raft.TryFastPathProposeMulti(1, multi).ShouldBeTrue();
+
+        // The queue keeps nothing of the caller's.
+        multi[0] = new Entry(default);
+        Array.Clear(first);
+        node.Raft.TakeProposals()
+            .Select(proposal => (proposal.Term, Encoding.UTF8.GetString(proposal.Data)))
+            .ShouldBe([(1UL, "single"), (1UL, "multi 1"), (1UL, "multi 2")]);
+
+        node.Set("state", (int)RaftState.Follower);
+        node.State.FastPathTerm.ShouldBe(0UL);
+        node.Raft.TryFastPathPropose(1, single).ShouldBeFalse();
     }
 
     private static void Backlog(DetachedNode node, ulong pindex, bool committed)

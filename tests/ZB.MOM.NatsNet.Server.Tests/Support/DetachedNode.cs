@@ -14,6 +14,7 @@ internal sealed class DetachedNode : IDisposable
     private readonly TestFolder _folder = new();
     private readonly RaftRuntime _runtime;
     private readonly RaftConfig _config;
+    private bool _holdsSync;
 
     private DetachedNode(
         bool handMade, RaftLogKind log, RaftTiming timing, IReadOnlyList<string> peers)
@@ -92,7 +93,12 @@ internal sealed class DetachedNode : IDisposable
 
     public void Dispose()
     {
-        Raft.HoldSync(false);
+        if (_holdsSync)
+        {
+            // A node whose last write is held never ends.
+            HoldSync(false);
+        }
+
         _runtime.Dispose();
         _folder.Dispose();
     }
@@ -103,8 +109,11 @@ internal sealed class DetachedNode : IDisposable
         Raft.Stop();
         Raft.WaitForStop();
         Raft.Dispose();
-        Raft = _runtime.OpenDetached(_config);
+        Reopen();
     }
+
+    /// <summary>Opens a node that has ended again from its files.</summary>
+    internal void Reopen() => Raft = _runtime.OpenDetached(_config);
 
     /// <summary>The whole state now.</summary>
     internal NodeState State => Raft.Inside();
@@ -153,7 +162,11 @@ internal sealed class DetachedNode : IDisposable
     internal IReadOnlyList<RaftMessage> TakeSentTo(string subject)
         => [.. TakeSent().Where(message => message.Subject == subject)];
 
-    internal void HoldSync(bool hold) => Raft.HoldSync(hold);
+    internal void HoldSync(bool hold)
+    {
+        Raft.HoldSync(hold);
+        _holdsSync = hold;
+    }
 
     internal void Advance(TimeSpan by) => Raft.Advance(by);
 

@@ -17,6 +17,7 @@ internal sealed record NodeState
     public required bool Hasleader { get; init; }
     public required bool Pleader { get; init; }
     public required ulong Term { get; init; }
+    public required ulong FastPathTerm { get; init; }
     public required string Vote { get; init; }
     public required ulong Pterm { get; init; }
     public required ulong Pindex { get; init; }
