@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use raft_core::config::{NodeConfig, SyncPolicy, Timing};
-use raft_core::node::{Committed, PauseError, ProposeError, Role};
+use raft_core::node::{Committed, ProposeError, Role};
 use raft_core::runtime::{
     ClockKind, Loopback, NodeHandle, Ready, Runtime, RuntimeConfig, RuntimeConfigBuilder,
     StartError, Transport, ready,
@@ -524,7 +524,10 @@ fn node_that_panics_is_closed_and_reported_and_the_group_goes_on() {
         leader.propose(Term(1), Bytes::new()),
         Err(ProposeError::Closed)
     );
-    assert_eq!(leader.pause_apply(), Err(PauseError::Closed));
+    assert_eq!(
+        leader.pause_apply(),
+        Err(raft_core::node::PauseError::Closed)
+    );
     let mut events = [Ready::default(); 16];
     let count = group
         .runtime

@@ -267,7 +267,7 @@ impl Slot {
     }
 
     /// Lets those who wait for an install look at the node again.
-    pub(crate) fn wake_installers(&self) {
+    pub fn wake_installers(&self) {
         let _node = lock(&self.node);
         self.installed.notify_all();
     }

@@ -241,8 +241,8 @@ fn candidate_played_with_an_answering_voter_becomes_leader() {
     let node = open(LogKind::Memory);
     node.mapped(|node| node.add_peer(N1));
     node.set(json!({"lsut": 0}));
-    assert_eq!(node.node.status().quorum_live, false);
-    assert_eq!(node.mapped(|node| node.lost_quorum()), true);
+    assert!(!node.node.status().quorum_live);
+    assert!(node.mapped(|node| node.lost_quorum()));
     let voter = Voter {
         peer: N0,
         granted: true,
@@ -254,8 +254,8 @@ fn candidate_played_with_an_answering_voter_becomes_leader() {
 
     assert_eq!(node.node.run_as_candidate(HOUR), Ok(Role::Leader));
 
-    assert_eq!(node.node.status().quorum_live, true);
-    assert_eq!(node.mapped(|node| node.lost_quorum()), false);
+    assert!(node.node.status().quorum_live);
+    assert!(!node.mapped(|node| node.lost_quorum()));
     assert_eq!(node.field("term"), json!(1));
 }
 
