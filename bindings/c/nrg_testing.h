@@ -497,7 +497,7 @@ int32_t nrg_test_queue_push(const nrg_node *node,
                             uint64_t term);
 
 // Empties the queue of proposals: a batch with a record for each, its data after the eight
-// little-endian bytes of its term. short lock
+// little-endian bytes of its term and the one of its type. short lock
 //
 // The batch belongs to the caller, until `nrg_batch_free`.
 //

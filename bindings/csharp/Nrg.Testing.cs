@@ -115,7 +115,7 @@ internal static partial class Interop {
 
     /// <summary>
     /// Empties the queue of proposals: a batch with a record for each, its data after the eight
-    /// little-endian bytes of its term. short lock
+    /// little-endian bytes of its term and the one of its type. short lock
     ///
     /// The batch belongs to the caller, until `nrg_batch_free`.
     /// </summary>

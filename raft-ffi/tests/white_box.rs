@@ -144,7 +144,7 @@ fn functions_of_a_node_work_on_a_detached_one() {
     let mut batch = null_mut();
     ok(unsafe { nrg_test_proposals_take(node, &mut batch) });
     let proposal = entries(batch).unwrap().remove(0).3;
-    assert_eq!(proposal, b"\x01\0\0\0\0\0\0\0x");
+    assert_eq!(proposal, b"\x01\0\0\0\0\0\0\0\0x");
     ok(unsafe { nrg_node_stop(node) });
     assert_eq!(dump(node)["state"], json!(3));
 }

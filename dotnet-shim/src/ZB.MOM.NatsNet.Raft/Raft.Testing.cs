@@ -20,12 +20,6 @@ public sealed partial class Raft
     /// </summary>
     internal void Set(string patch) => Test(Interop.nrg_test_node_set, Utf8(patch));
 
-    /// <summary>
-    /// Calls a method that has no member yet, by the reference's name in snake case.
-    /// </summary>
-    internal string Call(string name, string arguments)
-        => Text(Yields(Interop.nrg_test_node_call, Utf8(name), Utf8(arguments)));
-
     /// <summary>Stops the node's inputs, timers and commands.</summary>
     internal void Freeze() => Test(Interop.nrg_test_node_freeze);
 
@@ -131,10 +125,12 @@ public sealed partial class Raft
             message);
 
     /// <summary>Empties the queue of proposals.</summary>
-    internal (ulong Term, byte[] Data)[] TakeProposals()
+    internal (ulong Term, Entry Entry)[] TakeProposals()
         => Array.ConvertAll(
             YieldsAll(Interop.nrg_test_proposals_take),
-            static record => (BinaryPrimitives.ReadUInt64LittleEndian(record), record[8..]));
+            static record => (
+                BinaryPrimitives.ReadUInt64LittleEndian(record),
+                new Entry((EntryType)record[8], record.AsMemory(9))));
 
     private delegate int BytesCall(IntPtr node, IntPtr start, nuint length);
 
@@ -142,14 +138,6 @@ public sealed partial class Raft
 
     private delegate int TwoCall(
         IntPtr node, IntPtr first, nuint firstLength, IntPtr second, nuint secondLength);
-
-    private delegate int TwoAsk(
-        IntPtr node,
-        IntPtr first,
-        nuint firstLength,
-        IntPtr second,
-        nuint secondLength,
-        IntPtr answerOut);
 
     private delegate int ThreeCall(
         IntPtr node,
@@ -324,23 +312,6 @@ public sealed partial class Raft
         IntPtr taken = IntPtr.Zero;
         IntPtr takenOut = (IntPtr)(&taken);
         Test((node, start, length) => call(node, start, length, takenOut), bytes, operation);
-        return NativeMethods.Records(taken)[0];
-    }
-
-    private unsafe byte[] Yields(
-        TwoAsk call,
-        ReadOnlySpan<byte> first,
-        ReadOnlySpan<byte> second,
-        [CallerMemberName] string operation = "")
-    {
-        IntPtr taken = IntPtr.Zero;
-        IntPtr takenOut = (IntPtr)(&taken);
-        Test(
-            (node, start, length, other, otherLength)
-                => call(node, start, length, other, otherLength, takenOut),
-            first,
-            second,
-            operation);
         return NativeMethods.Records(taken)[0];
     }
 

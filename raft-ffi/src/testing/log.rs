@@ -1,7 +1,6 @@
 //! The log of a node, by the server's functions and past them, and the queues.
 
-use bytes::Bytes;
-use raft_core::types::{Index, Term};
+use raft_core::types::{Entry, Index, Term};
 
 use crate::batch::NrgBatch;
 use crate::convert::{text_in, write_out};
@@ -174,7 +173,7 @@ pub unsafe extern "C" fn nrg_test_queue_push(
 }
 
 /// Empties the queue of proposals: a batch with a record for each, its data after the eight
-/// little-endian bytes of its term. short lock
+/// little-endian bytes of its term and the one of its type. short lock
 ///
 /// The batch belongs to the caller, until `nrg_batch_free`.
 ///
@@ -188,8 +187,10 @@ pub unsafe extern "C" fn nrg_test_proposals_take(
     // SAFETY: the caller's promise is this function's own.
     unsafe {
         yields_all(node, batch_out, |node| {
-            let record =
-                |(term, data): (Term, Bytes)| [&term.0.to_le_bytes(), &*data].concat().into();
+            let record = |(term, entry): (Term, Entry)| {
+                let (term, kind) = (term.0.to_le_bytes(), [entry.kind.code()]);
+                [&term[..], &kind[..], &entry.data].concat().into()
+            };
             Ok(node.take_proposals().into_iter().map(record).collect())
         })
     }

@@ -38,7 +38,7 @@ public class RaftNodeTestsForwarding
         ulong before = node.State.Pindex;
         node.Raft.MembershipChangeInProgress().ShouldBe(changeInherited);
 
-        node.Call("handle_forwarded_remove_peer_proposal", Vectors.Hex(IdBytes(N1)), "reply");
+        node.Raft.HandleForwardedRemovePeerProposal(IdBytes(N1), "reply");
         Play(node);
 
         node.State.Role.ShouldBe(RaftState.Leader);

@@ -195,7 +195,7 @@ public class RaftNodeTestsLeadership
         multi[0] = new Entry(default);
         Array.Clear(first);
         node.Raft.TakeProposals()
-            .Select(proposal => (proposal.Term, Encoding.UTF8.GetString(proposal.Data)))
+            .Select(proposal => (proposal.Term, Encoding.UTF8.GetString(proposal.Entry.Data.Span)))
             .ShouldBe([(1UL, "single"), (1UL, "multi 1"), (1UL, "multi 2")]);
 
         node.Set("state", (int)RaftState.Follower);

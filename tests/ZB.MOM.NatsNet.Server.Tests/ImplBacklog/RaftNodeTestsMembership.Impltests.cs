@@ -45,7 +45,7 @@ public class RaftNodeTestsMembership
         {
             case "leader":
                 node.Raft.SwitchToLeader();
-                node.Is("send_membership_change", AsArgument(Add(N1))).ShouldBeTrue();
+                node.Raft.SendMembershipChange(EntryType.AddPeer, N1).ShouldBeTrue();
                 break;
             case "follower":
                 Array.ForEach(entries, ae => node.Live(ae));
@@ -84,7 +84,7 @@ public class RaftNodeTestsMembership
         // What the earlier leader began is in the way of what the new one wants.
         node.Set("term", 2);
         node.Raft.SwitchToLeader();
-        node.Refusal("propose_remove_peer", N1).ShouldBe(RaftStatus.MembershipChange);
+        Refusal(() => node.Raft.ProposeRemovePeer(N1)).ShouldBe(RaftStatus.MembershipChange);
         node.State.Prop.ShouldBe(0);
     }
 

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json.Nodes;
 using ZB.MOM.NatsNet.Server.Tests.Support;
 using static ZB.MOM.NatsNet.Server.Tests.Support.DetachedNode;
@@ -40,16 +41,16 @@ public class RaftNodeTestsPeerTracking
 
         node.Raft.TrackPeer(N0);
         node.State.Prop.ShouldBe(1);
-        JsonNode proposal = node.Call("queue_drain", "prop")!.AsArray().ShouldHaveSingleItem()!;
-        ((EntryType)proposal["type"]!.GetValue<int>(), proposal["data"]!.GetValue<string>())
-            .ShouldBe((EntryType.AddPeer, Vectors.Hex([.. N0.Select(letter => (byte)letter)])));
+        Entry proposal = node.Raft.TakeProposals().ShouldHaveSingleItem().Entry;
+        (proposal.Type, Encoding.Latin1.GetString(proposal.Data.Span))
+            .ShouldBe((EntryType.AddPeer, N0));
         node.State.Observed.ShouldBeEmpty();
 
         node.Set("managed", true);
         node.Raft.TrackPeer(N1);
         node.State.Prop.ShouldBe(0);
         node.State.Observed.Keys.ShouldBe([N1]);
-        node.Call("last_heard_from_peer", N1)!.GetValue<ulong>().ShouldBeGreaterThan(0UL);
+        node.Raft.LastHeardFromPeer(N1).ShouldNotBeNull();
     }
 
     /// <summary>Whoever was ever heard from was heard from within the last second.</summary>

@@ -65,7 +65,7 @@ public class RaftNodeTestsRescue
         Refused(2).ShouldBe(RaftStatus.RescueBadQuorum);
         node.State.Qn.ShouldBe(1);
 
-        RaftStatus Refused(int quorum) => node.Refusal("rescue_quorum", quorum);
+        RaftStatus Refused(int quorum) => Refusal(() => node.Raft.RescueQuorum(quorum));
     }
 
     [RaftFact]
@@ -78,9 +78,7 @@ public class RaftNodeTestsRescue
         SetSizes(node, 3, 2);
         Rescue(node, 1).ShouldBe((2, 1));
 
-        node.Call(
-            "process_peer_state",
-            new JsonObject { ["peers"] = new JsonArray(Self, N0, N1), ["csz"] = 3 });
+        node.Raft.ProcessPeerState(new() { ClusterSize = 3, KnownPeers = [Self, N0, N1] });
 
         (node.State.Csz, node.State.Qn, node.State.Rescue).ShouldBe((3, 1, true));
     }
@@ -97,10 +95,10 @@ public class RaftNodeTestsRescue
         Rescue(node, 2).ShouldBe((3, 2));
 
         node.Advance(TimeSpan.FromMilliseconds(99));
-        (node.State.Qn, node.Is("in_rescue")).ShouldBe((2, true));
+        (node.State.Qn, node.Raft.InRescue()).ShouldBe((2, true));
         node.Advance(TimeSpan.FromMilliseconds(1));
 
-        (node.State.Qn, node.State.Rescue, node.Is("in_rescue")).ShouldBe((3, false, false));
+        (node.State.Qn, node.State.Rescue, node.Raft.InRescue()).ShouldBe((3, false, false));
     }
 
     [RaftFact]
@@ -143,10 +141,10 @@ public class RaftNodeTestsRescue
     private static void Guards(DetachedNode node)
     {
         node.Raft.AddPeer(N0);
-        node.Refusal("evict_peers", N0).ShouldBe(RaftStatus.NotManaged);
+        Refusal(() => node.Raft.EvictPeers([N0])).ShouldBe(RaftStatus.NotManaged);
         node.Set("managed", true);
         node.Raft.UpdateLeader(N0);
-        node.Refusal("evict_peers", N0).ShouldBe(RaftStatus.NotLeaderless);
+        Refusal(() => node.Raft.EvictPeers([N0])).ShouldBe(RaftStatus.NotLeaderless);
         node.Raft.UpdateLeader("");
 
         Evict(node, Self).ShouldBeEmpty();
@@ -165,7 +163,7 @@ public class RaftNodeTestsRescue
         Strand(node);
 
         // Three others are left: a quorum of five.
-        node.Refusal("evict_peers", N0).ShouldBe(RaftStatus.QuorumPossible);
+        Refusal(() => node.Raft.EvictPeers([N0])).ShouldBe(RaftStatus.QuorumPossible);
         Evict(node, N0, N1).ShouldBe([N0, N1]);
         node.State.Csz.ShouldBe(3);
     }
@@ -176,10 +174,10 @@ public class RaftNodeTestsRescue
         Follow(node, Remove(N3));
         node.State.Peers.Count.ShouldBe(4);
         node.State.Peers.Keys.ShouldNotContain(N3);
-        node.Call("voting_peer_names")!.AsArray().Count.ShouldBe(5);
+        node.Raft.VotingPeerNames().Count.ShouldBe(5);
         Strand(node);
 
-        node.Refusal("evict_peers", N0).ShouldBe(RaftStatus.QuorumPossible);
+        Refusal(() => node.Raft.EvictPeers([N0])).ShouldBe(RaftStatus.QuorumPossible);
         Evict(node, N0, N1, N3).ShouldBe([N0, N1, N3]);
         (node.State.MembChange, node.State.Csz).ShouldBe((null, 2));
     }
@@ -278,15 +276,11 @@ public class RaftNodeTestsRescue
         node.Raft.UpdateLeader("");
     }
 
-    private static string[] Evict(DetachedNode node, params string[] peers)
-        => [.. node.Call("evict_peers", [.. peers.Select(peer => (JsonNode?)peer)])!.AsArray()
-            .Select(peer => peer!.GetValue<string>())];
+    private static IReadOnlyList<string> Evict(DetachedNode node, params string[] peers)
+        => node.Raft.EvictPeers(peers);
 
     private static (int Previous, int Current) Rescue(DetachedNode node, int quorum)
-    {
-        JsonArray result = node.Call("rescue_quorum", quorum)!.AsArray();
-        return (result[0]!.GetValue<int>(), result[1]!.GetValue<int>());
-    }
+        => node.Raft.RescueQuorum(quorum);
 
     private static void StoreOne(DetachedNode node)
     {

@@ -83,14 +83,6 @@ internal sealed class DetachedNode : IDisposable
             Entries = [.. entries],
         };
 
-    /// <summary>Entries as arguments of a call.</summary>
-    internal static JsonArray AsArgument(params Entry[] entries)
-        => new([.. entries.Select(entry => (JsonNode?)new JsonObject
-        {
-            ["type"] = (int)entry.Type,
-            ["data"] = Convert.ToHexStringLower(entry.Data.Span),
-        })]);
-
     public void Dispose()
     {
         if (_holdsSync)
@@ -124,20 +116,6 @@ internal sealed class DetachedNode : IDisposable
     /// <summary>Writes one field, past all rules of the protocol.</summary>
     internal void Set(string field, JsonNode? value) => Set(new JsonObject { [field] = value });
 
-    /// <summary>Calls a method that has no member yet, by the reference's name.</summary>
-    internal JsonNode? Call(string method, params JsonNode?[] arguments)
-        => Raft.Call(method, arguments);
-
-    /// <summary>Calls a method that has no member yet and answers yes or no.</summary>
-    internal bool Is(string method, params JsonNode?[] arguments)
-        => Call(method, arguments)!.GetValue<bool>();
-
-    /// <summary>
-    /// Calls a method that has no member yet and has to fail; yields the failure's status.
-    /// </summary>
-    internal RaftStatus Refusal(string method, params JsonNode?[] arguments)
-        => Refusal(() => Call(method, arguments));
-
     /// <summary>A call that has to fail; yields the failure's status.</summary>
     internal static RaftStatus Refusal(Action call)
         => Should.Throw<RaftException>(call).Status;
@@ -148,11 +126,14 @@ internal sealed class DetachedNode : IDisposable
     /// </summary>
     internal IReadOnlyDictionary<string, bool> Report()
     {
-        string self = State.Id;
-        return Call("peers")!.AsArray()
-            .Select(peer => (Id: peer!["id"]!.GetValue<string>(), Peer: peer))
-            .Where(peer => peer.Id != self)
-            .ToDictionary(peer => peer.Id, peer => peer.Peer["known"]!.GetValue<bool>());
+        NativeMethods.NodePeers(Raft.Handle, out NrgPeer.Unmanaged[] peers)
+            .ShouldBe(RaftStatus.Ok);
+        return peers
+            .Where(peer => (peer.flags & NrgConstants.NRG_PEER_MEMBER) != 0)
+            .Select(peer => (Id: PeerIds.Text(peer.id), peer.flags))
+            .Where(peer => peer.Id != Raft.ID())
+            .ToDictionary(
+                peer => peer.Id, peer => (peer.flags & NrgConstants.NRG_PEER_KNOWN) != 0);
     }
 
     /// <summary>What the node sent since it was last asked, in order.</summary>

@@ -13,10 +13,6 @@ internal static class LiveNode
     /// <summary>Writes fields, past all rules of the protocol.</summary>
     internal static void Set(this Raft node, JsonObject patch) => node.Set(patch.ToJsonString());
 
-    /// <summary>Calls a method that has no member yet, by the reference's name.</summary>
-    internal static JsonNode? Call(this Raft node, string method, params JsonNode?[] arguments)
-        => JsonNode.Parse(node.Call(method, new JsonArray(arguments).ToJsonString()));
-
     /// <summary>Hands the node an append entry as if it came on the group's subject.</summary>
     internal static void Live(this Raft node, AppendEntry ae)
         => node.ProcessAppendEntry(ae, AppendEntryOrigin.Live);

@@ -11,6 +11,7 @@ internal sealed record NodeState
 {
     public required string Id { get; init; }
     public required string Group { get; init; }
+    public required string Sd { get; init; }
     public required int State { get; init; }
     public required bool LeaderState { get; init; }
     public required string Leader { get; init; }

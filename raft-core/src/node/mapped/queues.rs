@@ -58,10 +58,10 @@ impl Mapped<'_> {
         Ok(())
     }
 
-    /// Empties the queue of proposals: term and data of each, in order.
-    pub fn take_proposals(&mut self) -> Vec<(Term, Bytes)> {
+    /// Empties the queue of proposals: term and entry of each, in order.
+    pub fn take_proposals(&mut self) -> Vec<(Term, Entry)> {
         let proposals = self.past_the_rules().proposals.take().into_iter();
-        proposals.map(|p| (p.term, p.entry.data)).collect()
+        proposals.map(|p| (p.term, p.entry)).collect()
     }
 }
 
