@@ -10,6 +10,10 @@ use crate::sources::{Sources, is_empty};
 use crate::trx::Run;
 use crate::{Verdict, read, scan};
 
+/// Where members and their tests are looked for.
+const SHIM: &str = "dotnet-shim/src";
+const TESTS: &str = "tests/ZB.MOM.NatsNet.Server.Tests";
+
 /// What the rows are held against.
 struct Evidence {
     sources: Sources,
@@ -91,7 +95,16 @@ fn missing(row: &Row, is_feature: bool, evidence: &Evidence) -> Vec<String> {
         match evidence.sources.csharp_body(&row.csharp) {
             None => lacks(format!("no C# member '{}'", row.csharp)),
             Some(body) if is_empty(body) => lacks(format!("'{}' is empty", row.csharp)),
+            Some(body) if is_unsupported(body) => lacks(format!("'{}' throws", row.csharp)),
+            Some(_) if is_feature && !evidence.sources.reaches(SHIM, &row.csharp, &row.abi) => {
+                lacks(format!("'{}' does not call '{}'", row.csharp, row.abi));
+            }
             Some(_) => {}
+        }
+        if is_feature {
+            for what in misnamed(row) {
+                lacks(what);
+            }
         }
     }
     if row.status >= Status::Verified {
@@ -112,8 +125,42 @@ fn missing(row: &Row, is_feature: bool, evidence: &Evidence) -> Vec<String> {
                 }
             }
         }
+        let member = row.csharp.rsplit('.').next().unwrap_or_default();
+        let call = format!(".{member}");
+        for test in tests.iter().filter(|_| is_feature) {
+            if !evidence.sources.reaches(TESTS, test, &call) {
+                lacks(format!("{test} does not call '{}'", row.csharp));
+            }
+        }
     }
     missing
+}
+
+/// A mapped function has the reference's name everywhere, spelled as each language spells it.
+fn misnamed(row: &Row) -> Vec<String> {
+    let plain = |name: &str| name.replace('_', "").to_lowercase();
+    let last = |path: &str, mark: &str| path.rsplit(mark).next().map(plain).unwrap_or_default();
+    let name = last(&row.reference, ".");
+    let mut wrong = Vec::new();
+    if last(&row.rust, "::") != name {
+        wrong.push(format!("'{}' has another name", row.rust));
+    }
+    if last(&row.csharp, ".") != name {
+        wrong.push(format!("'{}' has another name", row.csharp));
+    }
+    // The public members reach the node by what is shipped.
+    let for_tests = row.abi.strip_prefix("nrg_test_").map(plain);
+    if for_tests.is_some_and(|symbol| symbol != name) {
+        wrong.push(format!("'{}' has another name", row.abi));
+    }
+    wrong
+}
+
+/// Whether a member only says that it cannot do it.
+fn is_unsupported(body: &str) -> bool {
+    ["NotSupportedException", "NotYet("]
+        .iter()
+        .any(|word| body.contains(word))
 }
 
 fn closing(ledger: &Ledger) -> String {
@@ -205,9 +252,28 @@ mod tests {
             3,
             "and the symbol, and the member"
         );
-        assert_eq!(lacking(Status::Verified), 4, "and a run");
+        assert_eq!(
+            lacking(Status::Verified),
+            5,
+            "and a run, and the test's call"
+        );
         let with_symbol = evidence(&["nrg_test_send"]);
         assert_eq!(missing(&row(Status::Complete), true, &with_symbol).len(), 2);
+    }
+
+    #[test]
+    fn a_row_has_one_name_in_all_languages() {
+        let mut row = row(Status::Complete);
+        row.reference = "raft.storeToWAL".to_owned();
+        row.rust = "persist.rs::store_to_wal".to_owned();
+        row.abi = "nrg_test_store_to_wal".to_owned();
+        row.csharp = "Raft.StoreToWAL".to_owned();
+        assert_eq!(misnamed(&row), Vec::<String>::new());
+
+        row.rust = "persist.rs::store".to_owned();
+        row.abi = "nrg_test_store".to_owned();
+        row.csharp = "Raft.Store".to_owned();
+        assert_eq!(misnamed(&row).len(), 3);
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! Finds functions and members in the sources of the repository, by their text.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Source files, found once.
 #[derive(Debug)]
 pub(crate) struct Sources(Vec<(PathBuf, String)>);
+
+/// How far calls are followed from a member to what it has to reach.
+const CALLS_FOLLOWED: u32 = 4;
 
 /// Folders that hold no source of ours.
 const SKIPPED: [&str; 5] = ["target", "artifacts", "bin", "obj", "vectors"];
@@ -36,6 +40,34 @@ impl Sources {
         let (_, text) = self.iter().find(|(path, _)| *path == Path::new(file))?;
         let at = find_word(text, &format!("fn {name}"))?;
         block(text.get(at..)?)
+    }
+
+    /// Whether the C# member that `Class.Member` points to says `word`, or one of the members below
+    /// `folder` does that it calls, or one that those call.
+    pub(crate) fn reaches(&self, folder: &str, place: &str, word: &str) -> bool {
+        let Some(body) = self.csharp_body(place) else {
+            return false;
+        };
+        let mut bodies = vec![body];
+        let mut seen = BTreeSet::new();
+        for _ in 0..CALLS_FOLLOWED {
+            if bodies.iter().any(|body| find_word(body, word).is_some()) {
+                return true;
+            }
+            let called: BTreeSet<&str> = bodies.iter().flat_map(|body| calls(body)).collect();
+            let fresh = called.into_iter().filter(|name| seen.insert(*name));
+            bodies = fresh.flat_map(|name| self.members(folder, name)).collect();
+        }
+        false
+    }
+
+    /// The bodies of all C# members of a name below a folder.
+    fn members<'a>(&'a self, folder: &'a str, name: &str) -> Vec<&'a str> {
+        self.iter()
+            .filter(|(path, _)| path.starts_with(folder))
+            .filter(|(path, _)| path.extension().is_some_and(|extension| extension == "cs"))
+            .filter_map(|(_, text)| declaration(text, name))
+            .collect()
     }
 
     /// The body of the C# member that `Class.Member` points to.
@@ -79,6 +111,12 @@ fn find_word(text: &str, word: &str) -> Option<usize> {
     })
 }
 
+/// The names that a body calls, or hands on to be called.
+fn calls(body: &str) -> impl Iterator<Item = &str> {
+    body.split(|letter: char| !letter.is_alphanumeric() && letter != '_')
+        .filter(|word| word.chars().next().is_some_and(char::is_uppercase))
+}
+
 /// The body of a C# member: a declaration line names an accessibility.
 fn declaration<'a>(text: &'a str, member: &str) -> Option<&'a str> {
     let mut offset = 0;
@@ -104,9 +142,23 @@ fn csharp_block(text: &str) -> Option<&str> {
     let brace = text.find('{').unwrap_or(usize::MAX);
     if arrow < brace {
         let rest = text.get(arrow + 2..)?;
-        return rest.get(..rest.find(';')?);
+        return rest.get(..end_of_expression(rest)?);
     }
     block(text)
+}
+
+/// Where the semicolon stands that is within no brackets.
+fn end_of_expression(text: &str) -> Option<usize> {
+    let mut depth = 0_u32;
+    for (at, letter) in text.char_indices() {
+        match letter {
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth = depth.checked_sub(1)?,
+            ';' if depth == 0 => return Some(at),
+            _ => {}
+        }
+    }
+    None
 }
 
 /// What stands between the first brace and its partner, without the comments.
@@ -141,6 +193,10 @@ mod tests {
         Sources(vec![(PathBuf::from(path), text.to_owned())])
     }
 
+    fn sources_of(text: &str) -> Sources {
+        sources("a/T.cs", text)
+    }
+
     #[test]
     fn a_rust_function_is_found_by_its_whole_name() {
         let sources = sources(
@@ -154,6 +210,20 @@ mod tests {
     }
 
     #[test]
+    fn a_member_reaches_a_symbol_through_what_it_calls_and_no_other() {
+        let text = "class Raft\n{\n    public int One() => Two(x => x.Three());\n\
+                    \n    private int Two(F f) { return Interop.nrg_two(f); }\n\
+                    \n    private int Three() => Interop.nrg_three();\n\
+                    \n    private int Four() => Interop.nrg_three_more();\n}\n";
+        let sources = sources("a/Raft.cs", text);
+
+        assert!(sources.reaches("a", "Raft.One", "nrg_two"));
+        assert!(sources.reaches("a", "Raft.One", "nrg_three"));
+        assert!(!sources.reaches("a", "Raft.Four", "nrg_three"));
+        assert!(!sources.reaches("b", "Raft.One", "nrg_two"), "elsewhere");
+    }
+
+    #[test]
     fn a_csharp_member_is_found_in_its_class_and_not_where_it_is_called() {
         let text = "public sealed partial class Raft\n{\n    public void Other() { Send(1); }\n\
                     \n    internal void Send(int x) => Call(x);\n    internal void Empty()\n\
@@ -162,6 +232,11 @@ mod tests {
 
         assert_eq!(sources.csharp_body("Raft.Send"), Some(" Call(x)"));
         assert!(sources.csharp_body("Raft.Empty").is_some_and(is_empty));
+        let lambda = sources_of(
+            "class T\n{\n    public void A() => On(x =>\n    {\n        x.B();\n\
+                                        \n        x.C();\n    });\n}\n",
+        );
+        assert!(lambda.csharp_body("T.A").unwrap().contains("x.C()"));
         assert_eq!(sources.csharp_body("Raft.Call"), None);
         assert_eq!(sources.csharp_body("Node.Send"), None);
     }
