@@ -311,9 +311,12 @@ impl NodeHandle {
     /// # Errors
     /// [`Faulted`] when the node has failed.
     pub fn dump(&self) -> Result<String, Faulted> {
-        let mut all = self.mapped(|node| node.dump())?;
+        let now = self.0.core.clock.now();
+        // Only looked at: settling here could take over a write that another thread holds back.
+        let looked = self.0.slot.inspect(|node| node.mapped(now).dump());
+        let mut all = self.0.pass_on(looked).ok_or(Faulted)?;
         if let Value::Object(all) = &mut all {
-            all.insert("now".to_owned(), json!(self.0.core.clock.now().as_nanos()));
+            all.insert("now".to_owned(), json!(now.as_nanos()));
             all.insert("sd".to_owned(), json!(self.0.dir()));
         }
         Ok(all.to_string())
