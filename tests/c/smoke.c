@@ -505,7 +505,7 @@ static void know_the_library(void) {
     REQUIRE(needed == 21 && memcmp(text, "NRG_STATUS_NOT_LEADER", needed) == 0);
 
     static const struct { uint32_t id; size_t size, fields; } structs[] = {
-        {NRG_STRUCT_RUNTIME_CONFIG, sizeof(nrg_runtime_config), 7},
+        {NRG_STRUCT_RUNTIME_CONFIG, sizeof(nrg_runtime_config), 8},
         {NRG_STRUCT_TUNING, sizeof(nrg_tuning), 13},
         {NRG_STRUCT_READY, sizeof(nrg_ready), 3},
         {NRG_STRUCT_METRICS, sizeof(nrg_metrics), 14},
@@ -514,6 +514,7 @@ static void know_the_library(void) {
         {NRG_STRUCT_PEER, sizeof(nrg_peer), 5},
         {NRG_STRUCT_BATCH_ITEM, sizeof(nrg_batch_item), 5},
         {NRG_STRUCT_LOG_RECORD, sizeof(nrg_log_record), 10},
+        {NRG_STRUCT_PROPOSAL_OUTCOME, sizeof(nrg_proposal_outcome), 4},
         {NRG_STRUCT_OUTBOUND, sizeof(nrg_outbound), 9},
         {NRG_STRUCT_INBOUND, sizeof(nrg_inbound), 5},
     };
