@@ -719,23 +719,6 @@ int32_t nrg_test_node_freeze(const nrg_node *node);
 // `node` is a live handle.
 int32_t nrg_test_node_unfreeze(const nrg_node *node);
 
-// Calls a method of a node by the server's name in snake case, with a JSON array of arguments;
-// its result comes as JSON, in a batch of one record. For what has no function of its own yet.
-// short lock
-//
-// An unknown method: `NRG_STATUS_NOT_FOUND`. The batch belongs to the caller, until
-// `nrg_batch_free`.
-//
-// The caller guarantees:
-// `node` is a live handle; each pointer is null or valid for reads of its length; `batch_out` is
-// valid for a write.
-int32_t nrg_test_node_call(const nrg_node *node,
-                           const uint8_t *name_ptr,
-                           size_t name_len,
-                           const uint8_t *args_ptr,
-                           size_t args_len,
-                           nrg_batch **batch_out);
-
 // Writes how many objects of a kind (`NRG_TEST_OBJECT_*`) a runtime has handed out and not got
 // back; with a null runtime, the process for what belongs to no runtime. wait-free
 //

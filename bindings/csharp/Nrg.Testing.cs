@@ -52,18 +52,6 @@ internal static partial class Interop {
     internal static partial int nrg_test_wal_store(IntPtr node, IntPtr frame_ptr, nuint frame_len, IntPtr index_out);
 
     /// <summary>
-    /// Calls a method of a node by the server's name in snake case, with a JSON array of arguments;
-    /// its result comes as JSON, in a batch of one record. For what has no function of its own yet.
-    /// short lock
-    ///
-    /// An unknown method: `NRG_STATUS_NOT_FOUND`. The batch belongs to the caller, until
-    /// `nrg_batch_free`.
-    /// </summary>
-    [LibraryImport(NativeLib, EntryPoint = "nrg_test_node_call")]
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static partial int nrg_test_node_call(IntPtr node, IntPtr name_ptr, nuint name_len, IntPtr args_ptr, nuint args_len, IntPtr batch_out);
-
-    /// <summary>
     /// Changes fields of a node by a JSON merge patch, with the names of `nrg_test_node_dump`; its
     /// invariants are no longer checked. short lock
     ///
@@ -833,18 +821,6 @@ internal static partial class Interop {
     [LibraryImport(NativeLib, EntryPoint = "nrg_test_wal_store")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static partial int nrg_test_wal_store(IntPtr node, ref byte frame_ptr, nuint frame_len, ref ulong index_out);
-
-    /// <summary>
-    /// Calls a method of a node by the server's name in snake case, with a JSON array of arguments;
-    /// its result comes as JSON, in a batch of one record. For what has no function of its own yet.
-    /// short lock
-    ///
-    /// An unknown method: `NRG_STATUS_NOT_FOUND`. The batch belongs to the caller, until
-    /// `nrg_batch_free`.
-    /// </summary>
-    [LibraryImport(NativeLib, EntryPoint = "nrg_test_node_call")]
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static partial int nrg_test_node_call(IntPtr node, ref byte name_ptr, nuint name_len, ref byte args_ptr, nuint args_len, IntPtr batch_out);
 
     /// <summary>
     /// Changes fields of a node by a JSON merge patch, with the names of `nrg_test_node_dump`; its

@@ -253,20 +253,9 @@ impl From<CallError> for Failure {
         let text = error.to_string();
         let status = match error {
             CallError::Unknown(_) => NRG_STATUS_NOT_FOUND,
-            CallError::NotYet(_) => NRG_STATUS_UNSUPPORTED,
-            CallError::ReadOnly(_) | CallError::Argument { .. } | CallError::Value { .. } => {
-                NRG_STATUS_INVALID_ARGUMENT
-            }
+            CallError::ReadOnly(_) | CallError::Value { .. } => NRG_STATUS_INVALID_ARGUMENT,
             CallError::Json { .. } => NRG_STATUS_MALFORMED,
             CallError::NotLeader => NRG_STATUS_NOT_LEADER,
-            CallError::Propose(error) => Self::from(error).status(),
-            CallError::StepDown(error) => Self::from(error).status(),
-            CallError::Campaign(error) => Self::from(error).status(),
-            CallError::Pause(error) => Self::from(error).status(),
-            CallError::Membership(error) => Self::from(error).status(),
-            CallError::Evict(error) => Self::from(error).status(),
-            CallError::Rescue(error) => Self::from(error).status(),
-            CallError::Adjust(error) => Self::from(error).status(),
             CallError::Storage(error) => Self::from(error).status(),
             CallError::Failed(_) | _ => named(&text),
         };

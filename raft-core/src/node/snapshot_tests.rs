@@ -834,50 +834,34 @@ fn snapshot_is_sent_as_of_the_entry_before_the_log() {
     assert_eq!(sent, Some(Index(2)));
 }
 
-/// TestNRGInstallSnapshotFromCheckpoint (2715), steps 8 to 10, and the others by their names.
+/// The functions of the server that an application does not reach.
 #[cfg(feature = "testing")]
 #[test]
-fn white_box_calls_by_name_reach_snapshots() {
-    use serde_json::json;
+fn white_box_calls_reach_snapshots() {
     let mut rig = applied_follower(4);
-    let call = |rig: &mut Rig, name: &str, args: serde_json::Value| {
-        let now = rig.now;
-        let done = rig.node.call_mapped(name, &args.to_string(), now);
-        rig.sync();
-        done.map_err(|error| error.to_string())
+    let now = rig.now;
+    let alone = PeerState {
+        cluster_size: 1,
+        peers: vec![rig.node.id()],
+        domain_ext: 0,
     };
-    let state = json!({"peers": ["esFhDys3"], "csz": 1});
+    let alone = alone.encode();
+    let file = |index, data: &'static [u8]| SnapshotFile {
+        last_term: Term(1),
+        last_index: Index(index),
+        peer_state: alone.clone(),
+        data: Bytes::from_static(data),
+    };
 
-    let id = call(&mut rig, "install_snapshot", json!(["aa", false])).unwrap();
-    let freed = call(&mut rig, "install_outcome", json!([id])).unwrap();
-    assert!(freed.as_u64().unwrap() > 0);
-    rig.live(entry(N0, 1, 4, (1, 4), b""));
-    rig.node.processed(Index(4), Index(4), rig.now);
-    let made = call(&mut rig, "create_snapshot_checkpoint", json!([false])).unwrap();
-    assert_eq!(made["snapFile"], "snap.1.4");
-    let id = made["id"].clone();
-    let before = call(&mut rig, "checkpoint_load_last_snapshot", json!([id])).unwrap();
-    assert_eq!(before, json!({"index": 3, "data": "aa"}));
-    let entries = call(&mut rig, "checkpoint_append_entries", json!([id, 0])).unwrap();
-    assert_eq!(entries.as_array().unwrap().len(), 1);
-    call(
-        &mut rig,
-        "install_snapshot_core",
-        json!([1, 4, state, "bb"]),
-    )
-    .unwrap();
-    let over = call(&mut rig, "checkpoint_load_last_snapshot", json!([id]));
-    assert_eq!(over, Err("raft: snapshot was aborted".to_owned()));
-    let last = call(&mut rig, "load_last_snapshot_core", json!([])).unwrap();
-    assert_eq!(
-        (&last["lastIndex"], &last["data"]),
-        (&json!(4), &json!("bb"))
-    );
+    rig.node.mapped(now).install_snapshot_core(file(4, b"bb"));
+    rig.sync();
+
+    let last = rig.node.mapped(now).load_last_snapshot_core().unwrap();
+    assert_eq!(last, file(4, b"bb"));
     assert_eq!(rig.node.dump_mapped()["snapfile"], "snap.1.4");
-    rig.node.set_mapped(r#"{"snapshotting": true}"#).unwrap();
-    call(&mut rig, "setup_last_snapshot", json!([])).unwrap();
-    let file = call(&mut rig, "encode_snapshot", json!([1, 2, state, ""])).unwrap();
-    assert_eq!(file.as_str().unwrap().len(), 2 * (28 + 18));
-    let sent = call(&mut rig, "send_snapshot_to_follower", json!(["$NRG.CR.x"])).unwrap();
-    assert_eq!(sent, json!(4));
+    rig.node.mapped(now).setup_last_snapshot().unwrap();
+    let bytes = rig.node.mapped(now).encode_snapshot(&file(2, b""));
+    assert_eq!(bytes.len(), 28 + 18);
+    let sent = rig.node.mapped(now).send_snapshot_to_follower("$NRG.CR.x");
+    assert_eq!(sent, Some(Index(4)));
 }

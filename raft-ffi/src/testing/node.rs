@@ -9,7 +9,7 @@ use crate::live::{Counted, Kind};
 use crate::node::{NODE_CONFIG_SIZE, NrgNode, in_node, node_config, on_node};
 use crate::runtime::NrgRuntime;
 use crate::status::NRG_STATUS_FAULTED;
-use crate::testing::call::{try_call, yields};
+use crate::testing::call::try_call;
 use crate::types::NrgNodeConfig;
 
 /// Flag of `nrg_test_node_open`: a hand-made node without a log.
@@ -129,33 +129,4 @@ pub unsafe extern "C" fn nrg_test_node_unfreeze(node: *const NrgNode) -> i32 {
 /// A batch of one text.
 fn text_batch(text: String) -> NrgBatch {
     NrgBatch::bytes(vec![text.into()], Counted::global(Kind::Batch))
-}
-
-/// Calls a method of a node by the server's name in snake case, with a JSON array of arguments;
-/// its result comes as JSON, in a batch of one record. For what has no function of its own yet.
-/// short lock
-///
-/// An unknown method: `NRG_STATUS_NOT_FOUND`. The batch belongs to the caller, until
-/// `nrg_batch_free`.
-///
-/// # Safety
-/// `node` is a live handle; each pointer is null or valid for reads of its length; `batch_out` is
-/// valid for a write.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn nrg_test_node_call(
-    node: *const NrgNode,
-    name_ptr: *const u8,
-    name_len: usize,
-    args_ptr: *const u8,
-    args_len: usize,
-    batch_out: *mut *mut NrgBatch,
-) -> i32 {
-    // SAFETY: the caller's promise is this function's own.
-    unsafe {
-        yields(node, batch_out, |node| {
-            let name = text_in(name_ptr, name_len, "name_ptr")?;
-            let args = text_in(args_ptr, args_len, "args_ptr")?;
-            Ok(node.call_by_name(name, args)?.to_string().into())
-        })
-    }
 }

@@ -8,16 +8,15 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
 
-use super::args::{hex, peer, role};
 use super::{CallError, Node, SubscriptionId};
 use crate::node::catchup::{Catchup, RunId};
 use crate::node::membership::Peer;
 use crate::node::timers::Timer;
-use crate::node::{FatalError, LeadChange, PeerStatus};
+use crate::node::{FatalError, LeadChange, Role};
 use crate::storage::{LogState, StorageError};
 use crate::time::Instant;
 use crate::types::{Index, PeerId, Term};
-use crate::wire::{AppendEntry, AppendEntryHead, EntryRef, PeerState};
+use crate::wire::{AppendEntry, AppendEntryHead};
 
 /// Fields that tests read and never write.
 const READ_ONLY: &[&str] = &[
@@ -360,24 +359,6 @@ pub(super) fn id_or_empty(id: Option<PeerId>) -> Value {
     json!(id.map_or_else(String::new, |id| id.to_string()))
 }
 
-pub(super) fn ids(ids: &[PeerId]) -> Value {
-    ids.iter().map(PeerId::to_string).collect()
-}
-
-pub(super) fn peer_state(state: &PeerState) -> Value {
-    json!({"peers": ids(&state.peers), "csz": state.cluster_size, "extSt": state.domain_ext})
-}
-
-pub(super) fn peer_status(peer: &PeerStatus) -> Value {
-    json!({
-        "id": peer.id.to_string(),
-        "current": peer.current,
-        "last": moment(peer.last_heard),
-        "lag": peer.lag,
-        "known": peer.known,
-    })
-}
-
 pub(super) fn log_state(state: LogState) -> Value {
     json!({
         "msgs": state.messages,
@@ -389,23 +370,6 @@ pub(super) fn log_state(state: LogState) -> Value {
 
 pub(super) fn lead_change(change: LeadChange) -> Value {
     json!({"isLeader": change.is_leader, "term": change.term.0})
-}
-
-pub(super) fn entry(entry: EntryRef<'_>) -> Value {
-    json!({"type": entry.kind.code(), "data": hex(entry.data)})
-}
-
-pub(super) fn append_entry(ae: &AppendEntry) -> Value {
-    json!({
-        "leader": ae.head.leader.to_string(),
-        "term": ae.head.term.0,
-        "commit": ae.head.commit.0,
-        "pterm": ae.head.prev_term.0,
-        "pindex": ae.head.prev_index.0,
-        "lterm": ae.head.leader_term.0,
-        "entries": ae.entries().map(entry).collect::<Value>(),
-        "frame": hex(ae.frame()),
-    })
 }
 
 pub(super) fn error_text(error: Option<&FatalError>) -> Value {
@@ -473,4 +437,13 @@ fn patch_ids<T>(
         }
     }
     Some(())
+}
+
+fn peer(value: &Value) -> Option<PeerId> {
+    PeerId::from_text(value.as_str()?.as_bytes()).ok()
+}
+
+fn role(code: u64) -> Option<Role> {
+    let all = [Role::Follower, Role::Leader, Role::Candidate, Role::Closed];
+    all.into_iter().find(|role| *role as u64 == code)
 }

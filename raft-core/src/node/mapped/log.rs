@@ -1,17 +1,10 @@
 //! The log of a node, past the protocol: stored to, cut and broken by a test.
-#![expect(
-    clippy::unit_arg,
-    reason = "a method without a result is one line of the table too"
-)]
-
 use std::io;
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use serde_json::{Value, json};
 
-use super::args::Args;
-use super::{CallError, Done, Mapped, Node, Outcome, decoded};
+use super::{CallError, Mapped, Node, decoded};
 use crate::storage::{
     LoadError, Log, LogKind, LogState, LogWrite, MemoryLog, StorageError, WriteSeq,
 };
@@ -19,41 +12,6 @@ use crate::types::{Index, Term};
 use crate::wire::AppendEntry;
 
 impl Node {
-    /// The log, past the protocol.
-    pub(super) fn call_log(&mut self, name: &str, args: &Args) -> Option<Outcome> {
-        let mut run = || -> Result<Option<Value>, CallError> {
-            Ok(Some(match name {
-                "store_to_wal" => {
-                    let ae = decoded(AppendEntry::decode(args.bytes(0)?))?;
-                    let stored = self.store_to_wal(ae.head.term, ae.into_frame());
-                    stored.map_err(|e| CallError::Failed(e.to_string()))?.done()
-                }
-                "truncate_wal" => json!(self.cut_named(args.term(0)?, args.index(1)?)),
-                "reset_wal" => json!(self.cut_named(Term::ZERO, Index::ZERO)),
-                "cache_pending_entry" => {
-                    let ae = decoded(AppendEntry::decode(args.bytes(0)?))?;
-                    self.cache_pending_entry(ae).done()
-                }
-                "wal_truncate" => {
-                    let (last, seq) = (args.index(0)?, self.durability.issue());
-                    self.log.truncate(last, seq)?.done()
-                }
-                "wal_compact" => {
-                    let (first, seq) = (args.index(0)?, self.durability.issue());
-                    self.log.compact(first, seq)?.done()
-                }
-                "wal_fail_truncate" => self.fail_truncate_named().done(),
-                "wal_store" => {
-                    let (index, seq) = (self.log.state().last.next(), self.durability.issue());
-                    self.log.append(index, seq, args.bytes(0)?)?;
-                    json!(index.0)
-                }
-                _ => return Ok(None),
-            }))
-        };
-        run().transpose()
-    }
-
     fn fail_truncate_named(&mut self) {
         let log = std::mem::replace(&mut self.log, Box::new(MemoryLog::new()));
         self.log = Box::new(FailsToTruncate(log));

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::args::subject;
-use super::{CallError, Mapped, decoded, fields};
+use super::{CallError, Mapped, decoded, fields, subject};
 use crate::node::output::SubscriptionKind;
 use crate::node::{Node, Origin, Role};
 use crate::types::{Entry, Index, PeerId};
