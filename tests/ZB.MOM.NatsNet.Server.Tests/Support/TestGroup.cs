@@ -101,7 +101,7 @@ internal sealed class TestGroup<TState> : IDisposable
 
     public void Dispose()
     {
-        Unfreeze([.. Running.Where(member => member.Frozen)]);
+        Unfreeze([.. _members.Where(member => member.Frozen && !member.Stopped)]);
         foreach (Member<TState> member in _members)
         {
             member.Node.Dispose();
