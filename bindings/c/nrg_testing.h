@@ -919,6 +919,65 @@ int32_t nrg_test_send_reply(const nrg_node *node,
 // `node` is a live handle.
 int32_t nrg_test_reset_initializing(const nrg_node *node);
 
+// Server: `sendSnapshotToFollower`. Writes the index the snapshot stands for, or 0 when the node
+// has stepped down for want of one that can be read. short lock
+//
+// The caller guarantees:
+// `node` is a live handle; `inbox_ptr` is null or valid for reads of `inbox_len` bytes;
+// `index_out` is valid for a write.
+int32_t nrg_test_send_snapshot_to_follower(const nrg_node *node,
+                                           const uint8_t *inbox_ptr,
+                                           size_t inbox_len,
+                                           uint64_t *index_out);
+
+// Server: `installSnapshot`, of a given snapshot; `peer_state_ptr` is an encoded peer state. Whoever
+// drives the node writes the file. may block on disk
+//
+// The caller guarantees:
+// `node` is a live handle; each pointer is null or valid for reads of its length.
+int32_t nrg_test_install_snapshot_core(const nrg_node *node,
+                                       uint64_t last_term,
+                                       uint64_t last_index,
+                                       const uint8_t *peer_state_ptr,
+                                       size_t peer_state_len,
+                                       const uint8_t *data_ptr,
+                                       size_t data_len);
+
+// Server: `loadLastSnapshot`, the unexported one: a batch of two records, the encoded peer state
+// and the data. may block on disk
+//
+// The batch belongs to the caller, until `nrg_batch_free`.
+//
+// The caller guarantees:
+// `node` is a live handle; the other pointers are valid for a write.
+int32_t nrg_test_load_last_snapshot_core(const nrg_node *node,
+                                         uint64_t *last_term_out,
+                                         uint64_t *last_index_out,
+                                         nrg_batch **batch_out);
+
+// Server: `encodeSnapshot`: the bytes of the file as a batch of one record; `peer_state_ptr` is an
+// encoded peer state. short lock
+//
+// The batch belongs to the caller, until `nrg_batch_free`.
+//
+// The caller guarantees:
+// `node` is a live handle; each pointer is null or valid for reads of its length; `batch_out` is
+// valid for a write.
+int32_t nrg_test_encode_snapshot(const nrg_node *node,
+                                 uint64_t last_term,
+                                 uint64_t last_index,
+                                 const uint8_t *peer_state_ptr,
+                                 size_t peer_state_len,
+                                 const uint8_t *data_ptr,
+                                 size_t data_len,
+                                 nrg_batch **batch_out);
+
+// Server: `setupLastSnapshot`. may block on disk
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_test_setup_last_snapshot(const nrg_node *node);
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus

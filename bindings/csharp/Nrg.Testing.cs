@@ -350,6 +350,16 @@ internal static partial class Interop {
     internal static partial int nrg_test_current_peer_state(IntPtr node, IntPtr batch_out);
 
     /// <summary>
+    /// Server: `encodeSnapshot`: the bytes of the file as a batch of one record; `peer_state_ptr` is an
+    /// encoded peer state. short lock
+    ///
+    /// The batch belongs to the caller, until `nrg_batch_free`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_encode_snapshot")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_encode_snapshot(IntPtr node, ulong last_term, ulong last_index, IntPtr peer_state_ptr, nuint peer_state_len, IntPtr data_ptr, nuint data_len, IntPtr batch_out);
+
+    /// <summary>
     /// Server: `expireRescueLocked`. short lock
     /// </summary>
     [LibraryImport(NativeLib, EntryPoint = "nrg_test_expire_rescue")]
@@ -399,6 +409,14 @@ internal static partial class Interop {
     internal static partial int nrg_test_handle_vote_response(IntPtr node, IntPtr frame_ptr, nuint frame_len);
 
     /// <summary>
+    /// Server: `installSnapshot`, of a given snapshot; `peer_state_ptr` is an encoded peer state. Whoever
+    /// drives the node writes the file. may block on disk
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_install_snapshot_core")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_install_snapshot_core(IntPtr node, ulong last_term, ulong last_index, IntPtr peer_state_ptr, nuint peer_state_len, IntPtr data_ptr, nuint data_len);
+
+    /// <summary>
     /// Server: `isClosed`. Writes 1 for yes, else 0. short lock
     /// </summary>
     [LibraryImport(NativeLib, EntryPoint = "nrg_test_is_closed")]
@@ -413,6 +431,16 @@ internal static partial class Interop {
     [LibraryImport(NativeLib, EntryPoint = "nrg_test_load_entry")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static partial int nrg_test_load_entry(IntPtr node, ulong index, IntPtr batch_out);
+
+    /// <summary>
+    /// Server: `loadLastSnapshot`, the unexported one: a batch of two records, the encoded peer state
+    /// and the data. may block on disk
+    ///
+    /// The batch belongs to the caller, until `nrg_batch_free`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_load_last_snapshot_core")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_load_last_snapshot_core(IntPtr node, IntPtr last_term_out, IntPtr last_index_out, IntPtr batch_out);
 
     /// <summary>
     /// Server: `lostQuorum`. Writes 1 for yes, else 0. short lock
@@ -608,6 +636,14 @@ internal static partial class Interop {
     internal static partial int nrg_test_send_reply(IntPtr node, IntPtr subject_ptr, nuint subject_len, IntPtr payload_ptr, nuint payload_len);
 
     /// <summary>
+    /// Server: `sendSnapshotToFollower`. Writes the index the snapshot stands for, or 0 when the node
+    /// has stepped down for want of one that can be read. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_send_snapshot_to_follower")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_send_snapshot_to_follower(IntPtr node, IntPtr inbox_ptr, nuint inbox_len, IntPtr index_out);
+
+    /// <summary>
     /// Server: `setObserver`, with an extension state. short lock
     /// </summary>
     [LibraryImport(NativeLib, EntryPoint = "nrg_test_set_observer_core")]
@@ -627,6 +663,13 @@ internal static partial class Interop {
     [LibraryImport(NativeLib, EntryPoint = "nrg_test_set_write_err")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static partial int nrg_test_set_write_err(IntPtr node, IntPtr text_ptr, nuint text_len);
+
+    /// <summary>
+    /// Server: `setupLastSnapshot`. may block on disk
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_setup_last_snapshot")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_setup_last_snapshot(IntPtr node);
 
     /// <summary>
     /// Server: `stepdown`. 0 is no leader. short lock
@@ -962,6 +1005,16 @@ internal static partial class Interop {
     internal static partial int nrg_test_create_catchup(IntPtr node, ref byte frame_ptr, nuint frame_len, IntPtr batch_out);
 
     /// <summary>
+    /// Server: `encodeSnapshot`: the bytes of the file as a batch of one record; `peer_state_ptr` is an
+    /// encoded peer state. short lock
+    ///
+    /// The batch belongs to the caller, until `nrg_batch_free`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_encode_snapshot")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_encode_snapshot(IntPtr node, ulong last_term, ulong last_index, ref byte peer_state_ptr, nuint peer_state_len, ref byte data_ptr, nuint data_len, IntPtr batch_out);
+
+    /// <summary>
     /// Server: `handleAppendEntryResponse`. short lock
     /// </summary>
     [LibraryImport(NativeLib, EntryPoint = "nrg_test_handle_append_entry_response")]
@@ -1004,11 +1057,29 @@ internal static partial class Interop {
     internal static partial int nrg_test_handle_vote_response(IntPtr node, ref byte frame_ptr, nuint frame_len);
 
     /// <summary>
+    /// Server: `installSnapshot`, of a given snapshot; `peer_state_ptr` is an encoded peer state. Whoever
+    /// drives the node writes the file. may block on disk
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_install_snapshot_core")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_install_snapshot_core(IntPtr node, ulong last_term, ulong last_index, ref byte peer_state_ptr, nuint peer_state_len, ref byte data_ptr, nuint data_len);
+
+    /// <summary>
     /// Server: `isClosed`. Writes 1 for yes, else 0. short lock
     /// </summary>
     [LibraryImport(NativeLib, EntryPoint = "nrg_test_is_closed")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static partial int nrg_test_is_closed(IntPtr node, ref uint closed_out);
+
+    /// <summary>
+    /// Server: `loadLastSnapshot`, the unexported one: a batch of two records, the encoded peer state
+    /// and the data. may block on disk
+    ///
+    /// The batch belongs to the caller, until `nrg_batch_free`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_load_last_snapshot_core")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_load_last_snapshot_core(IntPtr node, ref ulong last_term_out, ref ulong last_index_out, IntPtr batch_out);
 
     /// <summary>
     /// Server: `lostQuorum`. Writes 1 for yes, else 0. short lock
@@ -1124,6 +1195,14 @@ internal static partial class Interop {
     [LibraryImport(NativeLib, EntryPoint = "nrg_test_send_reply")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static partial int nrg_test_send_reply(IntPtr node, ref byte subject_ptr, nuint subject_len, ref byte payload_ptr, nuint payload_len);
+
+    /// <summary>
+    /// Server: `sendSnapshotToFollower`. Writes the index the snapshot stands for, or 0 when the node
+    /// has stepped down for want of one that can be read. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_test_send_snapshot_to_follower")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_test_send_snapshot_to_follower(IntPtr node, ref byte inbox_ptr, nuint inbox_len, ref ulong index_out);
 
     /// <summary>
     /// Server: `setWriteErrLocked`. short lock

@@ -18,6 +18,10 @@ internal readonly record struct AppendEntryOrigin(uint Kind, ulong Catchup = 0)
         => new(Nrg.NRG_TEST_ORIGIN_CATCHUP, catchup);
 }
 
+/// <summary>A snapshot as it lies in its file.</summary>
+internal sealed record RaftSnapshot(
+    ulong LastTerm, ulong LastIndex, PeerState PeerState, byte[] Data);
+
 // The reference's functions below the surface, under its names: each is one call into the node,
 // which may be driven, frozen or detached. They need the testing build of the library.
 public sealed partial class Raft
@@ -184,6 +188,57 @@ public sealed partial class Raft
     internal void SendCatchupSignal() => Test(Interop.nrg_test_send_catchup_signal);
 
     internal void CancelCatchupSignal() => Test(Interop.nrg_test_cancel_catchup_signal);
+
+    internal unsafe ulong SendSnapshotToFollower(string inbox)
+    {
+        ulong index = 0;
+        IntPtr indexOut = (IntPtr)(&index);
+        Test(
+            (node, start, length)
+                => Interop.nrg_test_send_snapshot_to_follower(node, start, length, indexOut),
+            Utf8(inbox));
+        return index;
+    }
+
+    // Snapshots.
+
+    internal void InstallSnapshotCore(RaftSnapshot snapshot)
+        => Test(
+            (node, peers, peersLength, data, length) => Interop.nrg_test_install_snapshot_core(
+                node, snapshot.LastTerm, snapshot.LastIndex, peers, peersLength, data, length),
+            snapshot.PeerState.Encode(),
+            snapshot.Data);
+
+    internal unsafe RaftSnapshot LoadLastSnapshotCore()
+    {
+        ulong term = 0;
+        ulong index = 0;
+        (IntPtr termOut, IntPtr indexOut) = ((IntPtr)(&term), (IntPtr)(&index));
+        byte[][] parts = YieldsAll((node, batch)
+            => Interop.nrg_test_load_last_snapshot_core(node, termOut, indexOut, batch));
+        return new RaftSnapshot(term, index, PeerState.Decode(parts[0]), parts[1]);
+    }
+
+    internal unsafe byte[] EncodeSnapshot(RaftSnapshot snapshot)
+    {
+        IntPtr taken = IntPtr.Zero;
+        IntPtr takenOut = (IntPtr)(&taken);
+        Test(
+            (node, peers, peersLength, data, length) => Interop.nrg_test_encode_snapshot(
+                node,
+                snapshot.LastTerm,
+                snapshot.LastIndex,
+                peers,
+                peersLength,
+                data,
+                length,
+                takenOut),
+            snapshot.PeerState.Encode(),
+            snapshot.Data);
+        return NativeMethods.Records(taken)[0];
+    }
+
+    internal void SetupLastSnapshot() => Test(Interop.nrg_test_setup_last_snapshot);
 
     // Who belongs to the group.
 

@@ -18,4 +18,5 @@ pub mod membership;
 pub mod node;
 pub mod objects;
 pub mod replication;
+pub mod snapshots;
 pub mod types;

@@ -86,6 +86,8 @@ public class RaftNodeTests
         state.Id.ShouldBe(Self);
         state.Peers.Keys.ShouldBe([Self]);
         (state.Csz, state.Qn).ShouldBe((1, 1));
+        node.Raft.Peers().ShouldHaveSingleItem().Id.ShouldBe(Self);
+        (node.Raft.ID(), node.Raft.ClusterSize()).ShouldBe((Self, 1));
         node.Raft.Quorum().ShouldBeTrue();
         (state.Role, state.Term, state.Vote, state.Leader)
             .ShouldBe((RaftState.Follower, 0UL, "", ""));

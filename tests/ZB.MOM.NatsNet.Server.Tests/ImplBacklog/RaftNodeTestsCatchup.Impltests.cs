@@ -146,6 +146,41 @@ public class RaftNodeTestsCatchup
         success.ShouldBe((new AppendEntryResponse(1, 2, Self, true), ""));
     }
 
+    [RaftFact]
+    [Trait("ID", "2681")]
+    [Trait("Kind", "white-box")]
+    public void TestNRGDelayedMessagesAfterCatchupDontCountTowardQuorum()
+    {
+        using DetachedNode node = Open();
+        AppendEntry first = Ae(N0, term: 1, commit: 0, pterm: 0, pindex: 0, E);
+        AppendEntry second = Ae(N0, term: 1, commit: 1, pterm: 1, pindex: 1, E);
+        AppendEntry third = Ae(N0, term: 1, commit: 1, pterm: 1, pindex: 2, E);
+        node.Live(third, Reply);
+        node.State.Catchup.ShouldNotBeNull();
+        node.Cu(first, Reply);
+        node.Cu(second, Reply);
+        (node.State.Pindex, node.State.Commit).ShouldBe((2UL, 1UL));
+        node.Raft.Applied(1);
+        node.State.Applied.ShouldBe(1UL);
+        node.Raft.InstallSnapshotCore(new RaftSnapshot(1, 1, node.Raft.CurrentPeerState(), []));
+        (node.State.Papplied, node.State.Wal.First).ShouldBe((1UL, 2UL));
+        node.TakeSent();
+
+        // Late, they would promise what only the catch-up has brought.
+        foreach (AppendEntry late in (AppendEntry[])[first, second])
+        {
+            node.Live(late, Reply);
+            node.State.Pindex.ShouldBe(2UL);
+            node.TakeAnswer(Reply).ShouldBeNull();
+        }
+
+        node.Live(third, Reply);
+        node.State.Pindex.ShouldBe(3UL);
+        (AppendEntryResponse Answer, string Reply) success =
+            node.TakeAnswer(Reply).ShouldNotBeNull();
+        success.ShouldBe((new AppendEntryResponse(1, 3, Self, true), ""));
+    }
+
     [RaftTheory]
     [InlineData(false, false)]
     [InlineData(false, true)]

@@ -252,6 +252,36 @@ public class RaftNodeTestsFunctions
 
     [RaftFact]
     [Trait("Kind", "white-box")]
+    public void SendSnapshotToFollower_OfLeader_SendsTheLastOneOrStepsDown()
+    {
+        using DetachedNode node = DetachedNode.Open(RaftLogKind.File);
+        Lead(node.Raft);
+        node.Raft.SendSnapshotToFollower(Inbox).ShouldBe(0UL);
+        node.State.Role.ShouldBe(RaftState.Follower, "there is none to be sent");
+
+        node.Raft.Applied(1);
+        var snapshot = new RaftSnapshot(1, 1, node.Raft.CurrentPeerState(), [7, 8]);
+        node.Raft.InstallSnapshotCore(snapshot);
+        (node.State.Papplied, node.State.Wal.Msgs).ShouldBe((1UL, 0UL));
+        RaftSnapshot last = node.Raft.LoadLastSnapshotCore();
+        (last.LastTerm, last.LastIndex, last.PeerState.ClusterSize).ShouldBe((1UL, 1UL, 1U));
+        last.Data.ShouldBe([7, 8]);
+        string file = Path.Combine(node.State.Sd, "snapshots", "snap.1.1");
+        File.ReadAllBytes(file).ShouldBe(node.Raft.EncodeSnapshot(snapshot));
+
+        Lead(node.Raft);
+        node.TakeSent();
+        node.Raft.SendSnapshotToFollower(Inbox).ShouldBe(1UL);
+        RaftMessage sent = node.TakeSentTo(Inbox).ShouldHaveSingleItem();
+        AppendEntry ae = AppendEntry.Decode(sent.Payload);
+        (ae.Term, ae.PTerm, ae.PIndex, sent.Reply).ShouldBe((2UL, 1UL, 1UL, node.State.Areply));
+        ae.Entries.Select(entry => entry.Type)
+            .ShouldBe([EntryType.Snapshot, EntryType.PeerState]);
+        ae.Entries[0].Data.ToArray().ShouldBe([7, 8]);
+    }
+
+    [RaftFact]
+    [Trait("Kind", "white-box")]
     public void CatchupStalled_WithoutProgressForTwoSeconds_IsTrue()
     {
         using DetachedNode node = DetachedNode.Open();

@@ -99,6 +99,7 @@ public class RaftNodeTestsLeadership
             .ShouldBe(RaftStatus.NotLeader);
         node.Raft.Propose(2, default(ReadOnlyMemory<byte>));
         node.Raft.ForwardProposal(default(ReadOnlyMemory<byte>));
+        node.Raft.TakeProposals().Select(proposal => proposal.Term).ShouldBe([2UL, 2]);
     }
 
     [RaftTheory]
