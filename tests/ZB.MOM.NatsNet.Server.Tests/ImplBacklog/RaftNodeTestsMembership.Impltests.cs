@@ -143,6 +143,26 @@ public class RaftNodeTestsMembership
     }
 
     [RaftFact]
+    [Trait("ID", "2650")]
+    [Trait("Kind", "white-box")]
+    public void TestNRGDontSwitchToCandidateWithInflightSnapshot()
+    {
+        using DetachedNode node = Open();
+        node.Live(Ae(N0, term: 1, commit: 1, pterm: 1, pindex: 1));
+        CatchupState catchup = node.State.Catchup.ShouldNotBeNull();
+        (catchup.Pterm, catchup.Pindex).ShouldBe((0UL, 0UL));
+
+        node.Cu(Ae(N0, term: 1, commit: 1, pterm: 1, pindex: 1, Snapshot(node)));
+        (node.State.Pindex, node.State.Commit, node.State.Processed).ShouldBe((1UL, 1UL, 0UL));
+        node.Raft.SwitchToCandidate();
+        node.State.Role.ShouldBe(RaftState.Follower);
+
+        node.Raft.Applied(1);
+        node.Raft.SwitchToCandidate();
+        node.State.Role.ShouldBe(RaftState.Candidate);
+    }
+
+    [RaftFact]
     [Trait("ID", "2651")]
     [Trait("Kind", "white-box")]
     public void TestNRGDontSwitchToCandidateWithMultipleInflightSnapshots()
