@@ -35,8 +35,8 @@ public class RaftNodeTestsCatchupLive
         File.WriteAllBytes(file, whole[..^1]);
         leader.TakeLeadChange();
 
-        // Whoever cannot read its snapshot cannot serve a follower that needs it: it steps down, and
-        // keeps its log.
+        // Whoever cannot read its snapshot cannot serve a follower that needs it: it steps down,
+        // and keeps its log.
         group.Restart(follower);
         group.Until(
             () => leader.TakeLeadChange() is { IsLeader: false },
