@@ -307,6 +307,30 @@ public class RaftNodeTestsCatchup
         node.State.Pindex.ShouldBe(2UL);
     }
 
+    [RaftFact]
+    [Trait("ID", "new")]
+    [Trait("Kind", "white-box")]
+    public void TestNRGCatchupFromSnapshotClearsPendingAppendEntryCache()
+    {
+        using DetachedNode node = Open();
+        Entry[] snapshot =
+        [
+            new(EntryType.Snapshot, default),
+            new(EntryType.PeerState, node.Raft.CurrentPeerState().Encode()),
+        ];
+        node.Live(Ae(N0, term: 1, commit: 0, pterm: 0, pindex: 0, E));
+        node.Live(Ae(N0, term: 1, commit: 0, pterm: 1, pindex: 1, E));
+        node.State.Pindex.ShouldBe(2UL);
+        node.State.Pae.ShouldBe([1UL, 2]);
+        node.Live(Ae(N0, term: 1, commit: 100, pterm: 1, pindex: 100));
+        ExpectCatchup(node, from: (1, 2), to: (1, 100));
+
+        node.Cu(Ae(N0, term: 1, commit: 100, pterm: 1, pindex: 100, snapshot));
+
+        (node.State.Pindex, node.State.Commit).ShouldBe((100UL, 100UL));
+        node.State.Pae.ShouldBeEmpty();
+    }
+
     private static void ExpectLog(DetachedNode node, ulong length, string leaderOfLast)
     {
         (node.State.Wal.Msgs, node.State.Pindex).ShouldBe((length, length));
