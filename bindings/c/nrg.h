@@ -451,6 +451,9 @@
 // What a take handed out. All its records and what they point to live until `nrg_batch_free`.
 typedef struct nrg_batch nrg_batch;
 
+// An open checkpoint of a node, until `nrg_checkpoint_free`. It outlives the node's handle.
+typedef struct nrg_checkpoint nrg_checkpoint;
+
 // An in-process network. Nodes opened on it keep it alive after `nrg_loopback_free`.
 typedef struct nrg_loopback nrg_loopback;
 
@@ -1221,6 +1224,119 @@ int32_t nrg_node_write_error(const nrg_node *node,
                              uint8_t *buf_ptr,
                              size_t buf_len,
                              size_t *needed_len_out);
+
+// Installs a snapshot of everything applied and drops the log before it. may block on disk
+//
+// Writes how many bytes of the log that freed. Without `force` (0), an open checkpoint is
+// `NRG_STATUS_SNAPSHOT_IN_PROGRESS` and a follower being caught up
+// `NRG_STATUS_CATCHUPS_RUNNING`. Nothing new applied: `NRG_STATUS_NO_SNAPSHOT`. When the disk
+// refuses (`NRG_STATUS_IO`) nothing changed, and it may be tried again. The data is copied once.
+//
+// The caller guarantees:
+// `node` is a live handle; `data_ptr` is null or valid for reads of `data_len` bytes; `freed_out`
+// is valid for a write.
+int32_t nrg_node_snapshot_install(const nrg_node *node,
+                                  const uint8_t *data_ptr,
+                                  size_t data_len,
+                                  uint32_t force,
+                                  uint64_t *freed_out);
+
+// Reads the last snapshot, as a batch of one record: the index it covers and the data.
+// may block on disk
+//
+// The batch belongs to the caller, until `nrg_batch_free`. None was made:
+// `NRG_STATUS_NO_SNAPSHOT`; the file is damaged: `NRG_STATUS_SNAPSHOT_CORRUPT`.
+//
+// The caller guarantees:
+// `node` is a live handle; `batch_out` is valid for a write.
+int32_t nrg_node_snapshot_load(const nrg_node *node, nrg_batch **batch_out);
+
+// Appends a snapshot of the application as an ordinary entry, so that members start from it.
+// short lock
+//
+// Only a leader may (`NRG_STATUS_NOT_LEADER`). The data is copied once.
+//
+// The caller guarantees:
+// `node` is a live handle; `data_ptr` is null or valid for reads of `data_len` bytes.
+int32_t nrg_node_snapshot_send(const nrg_node *node, const uint8_t *data_ptr, size_t data_len);
+
+// Empties the apply queue and hands the last snapshot to the application once more; what follows
+// it is held back until `nrg_node_apply_resume`. A leader steps down. may block on disk
+//
+// Writes 1, or 0 when there is no snapshot that can be read: then nothing changed.
+//
+// The caller guarantees:
+// `node` is a live handle; `replayed_out` is valid for a write.
+int32_t nrg_node_drain_and_replay_snapshot(const nrg_node *node, uint32_t *replayed_out);
+
+// Forgets log, snapshots, members, term and vote: the node becomes an empty group of one and goes
+// on. Make it an observer first, or it elects itself. Does nothing to a stopped node. short lock
+//
+// The caller guarantees:
+// `node` is a live handle.
+int32_t nrg_node_reset(const nrg_node *node);
+
+// Opens a checkpoint of everything applied, to be read from and installed while the node goes on.
+// short lock
+//
+// The handle belongs to the caller, until `nrg_checkpoint_free`. One may be open at a time;
+// `force` (not 0) replaces an open one. Refused as `nrg_node_snapshot_install` is. Once the
+// checkpoint is over, aborted, installed or replaced, its calls answer
+// `NRG_STATUS_SNAPSHOT_ABORTED`, and `NRG_STATUS_CLOSED` once the node has stopped.
+//
+// The caller guarantees:
+// `node` is a live handle; `checkpoint_out` is valid for a write.
+int32_t nrg_checkpoint_open(const nrg_node *node, uint32_t force, nrg_checkpoint **checkpoint_out);
+
+// Reads the snapshot that was the last one when the checkpoint was opened, as
+// `nrg_node_snapshot_load` does. may block on disk
+//
+// The caller guarantees:
+// `checkpoint` is a live handle; `batch_out` is valid for a write.
+int32_t nrg_checkpoint_load_last(const nrg_checkpoint *checkpoint, nrg_batch **batch_out);
+
+// Takes entries of the log since the last snapshot, up to the checkpoint, beginning at log index
+// `from`; 0 begins at the first. Null when none are left. may block on disk
+//
+// At most `max_items` log indexes, or fewer when their data exceeds `max_bytes`; at least one when
+// there is any. The records are as in `nrg_node_apply_take`, with every type of entry. The batch
+// belongs to the caller, until `nrg_batch_free`.
+//
+// The caller guarantees:
+// `checkpoint` is a live handle; `batch_out` is valid for a write.
+int32_t nrg_checkpoint_entries_take(const nrg_checkpoint *checkpoint,
+                                    uint64_t from,
+                                    size_t max_items,
+                                    size_t max_bytes,
+                                    nrg_batch **batch_out);
+
+// Installs the application's state at the checkpoint as the snapshot and drops the log before it.
+// may block on disk
+//
+// Writes how many bytes of the log that freed. The checkpoint is over then, failed or not. The
+// data is copied once.
+//
+// The caller guarantees:
+// `checkpoint` is a live handle; `data_ptr` is null or valid for reads of `data_len` bytes;
+// `freed_out` is valid for a write.
+int32_t nrg_checkpoint_install(const nrg_checkpoint *checkpoint,
+                               const uint8_t *data_ptr,
+                               size_t data_len,
+                               uint64_t *freed_out);
+
+// Ends a checkpoint without a snapshot, on any thread, during its install too. Does nothing to one
+// that is over. short lock
+//
+// The caller guarantees:
+// `checkpoint` is a live handle.
+int32_t nrg_checkpoint_abort(const nrg_checkpoint *checkpoint);
+
+// Releases the handle, and aborts the checkpoint if it is still open; accepts null. short lock
+//
+// The caller guarantees:
+// `checkpoint` is null, or comes from `nrg_checkpoint_open`, was not freed, and is not used by
+// another call now or later.
+int32_t nrg_checkpoint_free(nrg_checkpoint *checkpoint);
 
 // Makes an in-process network without partitions. wait-free
 //

@@ -46,6 +46,16 @@ internal static partial class Interop {
     public const string NativeLib = "natsraft";
 
     /// <summary>
+    /// Appends a snapshot of the application as an ordinary entry, so that members start from it.
+    /// short lock
+    ///
+    /// Only a leader may (`NRG_STATUS_NOT_LEADER`). The data is copied once.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_snapshot_send")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_snapshot_send(IntPtr node, IntPtr data_ptr, nuint data_len);
+
+    /// <summary>
     /// As `nrg_node_propose`, for a proposal whose end is awaited: `NRG_READY_OUTCOME` announces it,
     /// `nrg_node_outcomes_take` tells it. short lock
     ///
@@ -96,6 +106,32 @@ internal static partial class Interop {
     internal static partial int nrg_node_evict_peers(IntPtr node, IntPtr peers_ptr, nuint peers_len, IntPtr evicted_ptr, IntPtr count_out);
 
     /// <summary>
+    /// Empties the apply queue and hands the last snapshot to the application once more; what follows
+    /// it is held back until `nrg_node_apply_resume`. A leader steps down. may block on disk
+    ///
+    /// Writes 1, or 0 when there is no snapshot that can be read: then nothing changed.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_drain_and_replay_snapshot")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_drain_and_replay_snapshot(IntPtr node, IntPtr replayed_out);
+
+    /// <summary>
+    /// Ends a checkpoint without a snapshot, on any thread, during its install too. Does nothing to one
+    /// that is over. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_checkpoint_abort")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_checkpoint_abort(IntPtr checkpoint);
+
+    /// <summary>
+    /// Forgets log, snapshots, members, term and vote: the node becomes an empty group of one and goes
+    /// on. Make it an observer first, or it elects itself. Does nothing to a stopped node. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_reset")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_reset(IntPtr node);
+
+    /// <summary>
     /// Gives the leadership up, to a preferred peer if one is given and it is online and healthy.
     /// short lock
     ///
@@ -139,6 +175,29 @@ internal static partial class Interop {
     internal static partial int nrg_node_apply_pause(IntPtr node);
 
     /// <summary>
+    /// Installs a snapshot of everything applied and drops the log before it. may block on disk
+    ///
+    /// Writes how many bytes of the log that freed. Without `force` (0), an open checkpoint is
+    /// `NRG_STATUS_SNAPSHOT_IN_PROGRESS` and a follower being caught up
+    /// `NRG_STATUS_CATCHUPS_RUNNING`. Nothing new applied: `NRG_STATUS_NO_SNAPSHOT`. When the disk
+    /// refuses (`NRG_STATUS_IO`) nothing changed, and it may be tried again. The data is copied once.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_snapshot_install")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_snapshot_install(IntPtr node, IntPtr data_ptr, nuint data_len, uint force, IntPtr freed_out);
+
+    /// <summary>
+    /// Installs the application's state at the checkpoint as the snapshot and drops the log before it.
+    /// may block on disk
+    ///
+    /// Writes how many bytes of the log that freed. The checkpoint is over then, failed or not. The
+    /// data is copied once.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_checkpoint_install")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_checkpoint_install(IntPtr checkpoint, IntPtr data_ptr, nuint data_len, IntPtr freed_out);
+
+    /// <summary>
     /// Lowers the quorum for the rescue timeout. Unsafe: entries that only missing members hold may be
     /// lost. For a group that lost too many members for good. short lock
     ///
@@ -174,6 +233,19 @@ internal static partial class Interop {
     [LibraryImport(NativeLib, EntryPoint = "nrg_node_set_observer")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static partial int nrg_node_set_observer(IntPtr node, uint observer);
+
+    /// <summary>
+    /// Opens a checkpoint of everything applied, to be read from and installed while the node goes on.
+    /// short lock
+    ///
+    /// The handle belongs to the caller, until `nrg_checkpoint_free`. One may be open at a time;
+    /// `force` (not 0) replaces an open one. Refused as `nrg_node_snapshot_install` is. Once the
+    /// checkpoint is over, aborted, installed or replaced, its calls answer
+    /// `NRG_STATUS_SNAPSHOT_ABORTED`, and `NRG_STATUS_CLOSED` once the node has stopped.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_checkpoint_open")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_checkpoint_open(IntPtr node, uint force, IntPtr checkpoint_out);
 
     /// <summary>
     /// Proposes a peer as a member. short lock
@@ -241,6 +313,25 @@ internal static partial class Interop {
     internal static partial int nrg_loopback_set_partition(IntPtr loopback, ulong peer_id, uint partition);
 
     /// <summary>
+    /// Reads the last snapshot, as a batch of one record: the index it covers and the data.
+    /// may block on disk
+    ///
+    /// The batch belongs to the caller, until `nrg_batch_free`. None was made:
+    /// `NRG_STATUS_NO_SNAPSHOT`; the file is damaged: `NRG_STATUS_SNAPSHOT_CORRUPT`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_snapshot_load")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_snapshot_load(IntPtr node, IntPtr batch_out);
+
+    /// <summary>
+    /// Reads the snapshot that was the last one when the checkpoint was opened, as
+    /// `nrg_node_snapshot_load` does. may block on disk
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_checkpoint_load_last")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_checkpoint_load_last(IntPtr checkpoint, IntPtr batch_out);
+
+    /// <summary>
     /// Recovers a group from its folder and starts its node. may block on disk
     ///
     /// The handle belongs to the caller, until `nrg_node_free`. The group must have been bootstrapped
@@ -257,6 +348,13 @@ internal static partial class Interop {
     [LibraryImport(NativeLib, EntryPoint = "nrg_batch_free")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static partial int nrg_batch_free(IntPtr batch);
+
+    /// <summary>
+    /// Releases the handle, and aborts the checkpoint if it is still open; accepts null. short lock
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_checkpoint_free")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_checkpoint_free(IntPtr checkpoint);
 
     /// <summary>
     /// Releases the handle; accepts null. A node that still runs goes on, unless the host carries its
@@ -392,6 +490,18 @@ internal static partial class Interop {
     [LibraryImport(NativeLib, EntryPoint = "nrg_node_apply_take")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static partial int nrg_node_apply_take(IntPtr node, nuint max_items, nuint max_bytes, IntPtr batch_out);
+
+    /// <summary>
+    /// Takes entries of the log since the last snapshot, up to the checkpoint, beginning at log index
+    /// `from`; 0 begins at the first. Null when none are left. may block on disk
+    ///
+    /// At most `max_items` log indexes, or fewer when their data exceeds `max_bytes`; at least one when
+    /// there is any. The records are as in `nrg_node_apply_take`, with every type of entry. The batch
+    /// belongs to the caller, until `nrg_batch_free`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_checkpoint_entries_take")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_checkpoint_entries_take(IntPtr checkpoint, ulong from, nuint max_items, nuint max_bytes, IntPtr batch_out);
 
     /// <summary>
     /// Takes the newest leadership change that was not taken yet. short lock
@@ -623,6 +733,16 @@ internal static partial class Interop {
     internal static partial int nrg_node_write_error(IntPtr node, IntPtr code_out, IntPtr buf_ptr, nuint buf_len, IntPtr needed_len_out);
 
     /// <summary>
+    /// Appends a snapshot of the application as an ordinary entry, so that members start from it.
+    /// short lock
+    ///
+    /// Only a leader may (`NRG_STATUS_NOT_LEADER`). The data is copied once.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_snapshot_send")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_snapshot_send(IntPtr node, ref byte data_ptr, nuint data_len);
+
+    /// <summary>
     /// As `nrg_node_propose`, for a proposal whose end is awaited: `NRG_READY_OUTCOME` announces it,
     /// `nrg_node_outcomes_take` tells it. short lock
     ///
@@ -656,6 +776,16 @@ internal static partial class Interop {
     internal static partial int nrg_node_evict_peers(IntPtr node, ref ulong peers_ptr, nuint peers_len, ref ulong evicted_ptr, ref nuint count_out);
 
     /// <summary>
+    /// Empties the apply queue and hands the last snapshot to the application once more; what follows
+    /// it is held back until `nrg_node_apply_resume`. A leader steps down. may block on disk
+    ///
+    /// Writes 1, or 0 when there is no snapshot that can be read: then nothing changed.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_drain_and_replay_snapshot")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_drain_and_replay_snapshot(IntPtr node, ref uint replayed_out);
+
+    /// <summary>
     /// Gives the leadership up, to a preferred peer if one is given and it is online and healthy.
     /// short lock
     ///
@@ -679,6 +809,29 @@ internal static partial class Interop {
     [LibraryImport(NativeLib, EntryPoint = "nrg_node_deliver_batch")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static partial int nrg_node_deliver_batch(IntPtr node, ref byte data_ptr, nuint data_len, ref NrgInbound records_ptr, nuint count);
+
+    /// <summary>
+    /// Installs a snapshot of everything applied and drops the log before it. may block on disk
+    ///
+    /// Writes how many bytes of the log that freed. Without `force` (0), an open checkpoint is
+    /// `NRG_STATUS_SNAPSHOT_IN_PROGRESS` and a follower being caught up
+    /// `NRG_STATUS_CATCHUPS_RUNNING`. Nothing new applied: `NRG_STATUS_NO_SNAPSHOT`. When the disk
+    /// refuses (`NRG_STATUS_IO`) nothing changed, and it may be tried again. The data is copied once.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_snapshot_install")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_snapshot_install(IntPtr node, ref byte data_ptr, nuint data_len, uint force, ref ulong freed_out);
+
+    /// <summary>
+    /// Installs the application's state at the checkpoint as the snapshot and drops the log before it.
+    /// may block on disk
+    ///
+    /// Writes how many bytes of the log that freed. The checkpoint is over then, failed or not. The
+    /// data is copied once.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_checkpoint_install")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_checkpoint_install(IntPtr checkpoint, ref byte data_ptr, nuint data_len, ref ulong freed_out);
 
     /// <summary>
     /// Lowers the quorum for the rescue timeout. Unsafe: entries that only missing members hold may be

@@ -14,9 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use raft_core::config::{NodeConfig, Timing};
 use raft_core::node::{Committed, SnapshotError};
-use raft_core::runtime::{
-    CheckpointHandle, ClockKind, Loopback, NodeHandle, Runtime, RuntimeConfig, Transport,
-};
+use raft_core::runtime::{ClockKind, Loopback, NodeHandle, Runtime, RuntimeConfig, Transport};
 use raft_core::storage::LogKind;
 use raft_core::types::{EntryType, GroupName, Index, PeerId};
 use tempfile::TempDir;
@@ -211,12 +209,13 @@ fn checkpoint_reads_what_the_next_snapshot_is_made_of() {
     group.write(b"de");
     let node = group.node(0).clone();
 
-    let mut checkpoint = node.open_checkpoint(false).unwrap();
+    let checkpoint = node.open_checkpoint(false).unwrap();
     let refused = node.install_snapshot(Bytes::new(), false).unwrap_err();
     let before = checkpoint.load_last_snapshot().unwrap();
     let mut state = before.data.to_vec();
-    let take = |checkpoint: &mut CheckpointHandle| checkpoint.take_entries(1, 0).unwrap();
-    while let [entry] = &take(&mut checkpoint)[..] {
+    let mut from = Index::ZERO;
+    while let [entry] = &checkpoint.entries(from, 1, 0).unwrap()[..] {
+        from = entry.index().next();
         let normal = entry.entries().filter(|e| e.kind == EntryType::Normal);
         normal.for_each(|entry| state.extend_from_slice(entry.data));
     }

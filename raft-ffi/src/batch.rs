@@ -3,11 +3,13 @@
 use std::ptr;
 
 use raft_core::node::Committed;
-use raft_core::runtime::{LogRecord, OutboundBatch};
+use raft_core::runtime::{LastSnapshot, LogRecord, OutboundBatch};
+use raft_core::wire::{AppendEntry, EntryRef};
 
 use crate::constants::{
-    NRG_ENTRY_CATCHUP, NRG_ENTRY_NORMAL, NRG_ITEM_CATCHUP, NRG_ITEM_EMPTY, NRG_ITEM_FIRST_OF_INDEX,
-    NRG_ITEM_NIL_GUARD, NRG_LOG_DEBUG, NRG_LOG_ERROR, NRG_LOG_INFO, NRG_LOG_WARN,
+    NRG_ENTRY_CATCHUP, NRG_ENTRY_NORMAL, NRG_ENTRY_SNAPSHOT, NRG_ITEM_CATCHUP, NRG_ITEM_EMPTY,
+    NRG_ITEM_FIRST_OF_INDEX, NRG_ITEM_NIL_GUARD, NRG_LOG_DEBUG, NRG_LOG_ERROR, NRG_LOG_INFO,
+    NRG_LOG_WARN,
 };
 use crate::convert::{handle_free, handle_in, write_out};
 use crate::guard::guard;
@@ -38,6 +40,8 @@ enum Kept {
     Committed(Vec<Committed>),
     Logs(Vec<LogRecord>),
     Outbound(OutboundBatch),
+    Snapshot(LastSnapshot),
+    LogEntries(Vec<AppendEntry>),
     #[cfg(feature = "testing")]
     Bytes(Vec<bytes::Bytes>),
     #[cfg(feature = "testing")]
@@ -84,6 +88,30 @@ impl NrgBatch {
         Self {
             records: Records::Logs(records),
             _kept: Kept::Logs(kept),
+            _counted: counted,
+        }
+    }
+
+    /// A snapshot: one record, the index it covers and the data.
+    pub(crate) fn snapshot(kept: LastSnapshot, counted: Counted) -> Self {
+        let record = item(kept.index.0, &kept.data, NRG_ENTRY_SNAPSHOT, 0);
+        Self {
+            records: Records::Items(vec![record]),
+            _kept: Kept::Snapshot(kept),
+            _counted: counted,
+        }
+    }
+
+    /// A batch of entries of the log, of every type.
+    pub(crate) fn log_entries(kept: Vec<AppendEntry>, counted: Counted) -> Self {
+        let records_of = |entry: &AppendEntry| entry.entries().count().max(1);
+        let mut items = Vec::with_capacity(kept.iter().map(records_of).sum());
+        for entry in &kept {
+            push_index(entry.index().0, entry.entries(), &mut items);
+        }
+        Self {
+            records: Records::Items(items),
+            _kept: Kept::LogEntries(kept),
             _counted: counted,
         }
     }
@@ -185,9 +213,16 @@ fn push_committed(committed: &Committed, items: &mut Vec<NrgBatchItem>) {
         }
         Committed::Entries(entries) => entries,
     };
-    let index = entries.index.0;
+    push_index(entries.index.0, entries.entries(), items);
+}
+
+fn push_index<'a>(
+    index: u64,
+    entries: impl Iterator<Item = EntryRef<'a>>,
+    items: &mut Vec<NrgBatchItem>,
+) {
     let mut flags = NRG_ITEM_FIRST_OF_INDEX;
-    for entry in entries.entries() {
+    for entry in entries {
         items.push(item(index, entry.data, u32::from(entry.kind.code()), flags));
         flags = 0;
     }

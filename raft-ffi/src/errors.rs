@@ -5,7 +5,7 @@ use raft_core::config::ConfigError;
 use raft_core::node::CallError;
 use raft_core::node::{
     AdjustError, CampaignError, EvictError, FatalError, MembershipError, PauseError, ProposeError,
-    RescueError, StepDownError,
+    RescueError, SnapshotError, StepDownError,
 };
 #[cfg(feature = "testing")]
 use raft_core::runtime::{Busy, HandsError};
@@ -17,22 +17,24 @@ use raft_core::wire::{DecodeError, EncodeError};
 use crate::guard::Failure;
 use crate::status::{
     NRG_STATUS_ADJUST_BOOT_CLUSTER, NRG_STATUS_ALREADY_LEADER, NRG_STATUS_ALREADY_OPEN,
-    NRG_STATUS_BACKLOG, NRG_STATUS_BAD_CONFIG, NRG_STATUS_BAD_DIRECTORY, NRG_STATUS_CLOSED,
-    NRG_STATUS_CORRUPT, NRG_STATUS_CORRUPT_PEERS, NRG_STATUS_ENTRY_LOAD_FAILED,
-    NRG_STATUS_ENTRY_STORE_FAILED, NRG_STATUS_INTERNAL, NRG_STATUS_INVALID_ARGUMENT, NRG_STATUS_IO,
-    NRG_STATUS_LEADER_NOT_READY, NRG_STATUS_MEMBERSHIP_CHANGE, NRG_STATUS_NO_PEER_STATE,
+    NRG_STATUS_BACKLOG, NRG_STATUS_BAD_CONFIG, NRG_STATUS_BAD_DIRECTORY,
+    NRG_STATUS_CATCHUPS_RUNNING, NRG_STATUS_CLOSED, NRG_STATUS_CORRUPT, NRG_STATUS_CORRUPT_PEERS,
+    NRG_STATUS_ENTRY_LOAD_FAILED, NRG_STATUS_ENTRY_STORE_FAILED, NRG_STATUS_INTERNAL,
+    NRG_STATUS_INVALID_ARGUMENT, NRG_STATUS_IO, NRG_STATUS_LEADER_NOT_READY,
+    NRG_STATUS_MEMBERSHIP_CHANGE, NRG_STATUS_NO_PEER_STATE, NRG_STATUS_NO_SNAPSHOT,
     NRG_STATUS_NO_THREAD, NRG_STATUS_NO_TRANSPORT, NRG_STATUS_NOT_LEADER,
     NRG_STATUS_NOT_LEADERLESS, NRG_STATUS_NOT_MANAGED, NRG_STATUS_PEER_NOT_FOUND,
     NRG_STATUS_QUORUM_POSSIBLE, NRG_STATUS_REMOVE_LAST_NODE, NRG_STATUS_RESCUE_BAD_QUORUM,
     NRG_STATUS_RESCUE_EMPTY_LOG, NRG_STATUS_RESCUE_LEADER_KNOWN, NRG_STATUS_RESCUE_NOT_VOTING,
-    NRG_STATUS_SHUTDOWN, NRG_STATUS_TOO_LARGE, NRG_STATUS_TOO_MANY_PREFS,
-    NRG_STATUS_TRUNCATE_BELOW_COMMIT, NRG_STATUS_WRITE_ERROR,
+    NRG_STATUS_SHUTDOWN, NRG_STATUS_SNAPSHOT_ABORTED, NRG_STATUS_SNAPSHOT_CORRUPT,
+    NRG_STATUS_SNAPSHOT_IN_PROGRESS, NRG_STATUS_SNAPSHOT_MISMATCH, NRG_STATUS_TOO_LARGE,
+    NRG_STATUS_TOO_MANY_PREFS, NRG_STATUS_TRUNCATE_BELOW_COMMIT, NRG_STATUS_WRITE_ERROR,
 };
 #[cfg(feature = "testing")]
 use crate::status::{
     NRG_STATUS_BAD_APPEND_ENTRY, NRG_STATUS_BUSY, NRG_STATUS_FAULTED, NRG_STATUS_LEADER_LEN,
     NRG_STATUS_MALFORMED, NRG_STATUS_NODE_REMOVED, NRG_STATUS_NOT_FOUND,
-    NRG_STATUS_SNAPSHOT_CORRUPT, NRG_STATUS_TOO_MANY_ENTRIES, NRG_STATUS_UNSUPPORTED,
+    NRG_STATUS_TOO_MANY_ENTRIES, NRG_STATUS_UNSUPPORTED,
 };
 
 impl From<ProposeError> for Failure {
@@ -130,6 +132,25 @@ impl From<AdjustError> for Failure {
         let status = match error {
             AdjustError::NotLeader => NRG_STATUS_NOT_LEADER,
             AdjustError::Established => NRG_STATUS_ADJUST_BOOT_CLUSTER,
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+impl From<SnapshotError> for Failure {
+    fn from(error: SnapshotError) -> Self {
+        let status = match error {
+            SnapshotError::NodeClosed => NRG_STATUS_CLOSED,
+            SnapshotError::InProgress => NRG_STATUS_SNAPSHOT_IN_PROGRESS,
+            SnapshotError::CatchupsRunning => NRG_STATUS_CATCHUPS_RUNNING,
+            SnapshotError::NotAvailable => NRG_STATUS_NO_SNAPSHOT,
+            SnapshotError::Aborted => NRG_STATUS_SNAPSHOT_ABORTED,
+            SnapshotError::Corrupt => NRG_STATUS_SNAPSHOT_CORRUPT,
+            SnapshotError::IndexMismatch => NRG_STATUS_SNAPSHOT_MISMATCH,
+            SnapshotError::Unreadable { .. } => NRG_STATUS_ENTRY_LOAD_FAILED,
+            SnapshotError::Storage(ref error) => of_storage(error),
+            SnapshotError::Failed(ref fatal) => of_failure(fatal),
+            _ => NRG_STATUS_INTERNAL,
         };
         Self::new(status, error.to_string())
     }

@@ -29,6 +29,7 @@ pub mod batch;
 pub mod lead;
 pub mod membership;
 pub mod query;
+pub mod snapshot;
 
 pub mod loopback;
 pub mod transport;

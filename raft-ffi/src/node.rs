@@ -152,7 +152,7 @@ pub(crate) unsafe fn in_any_node<T>(
     unsafe { handle_in(node, "node")? }.run(body)
 }
 
-fn panicked(text: &str) -> Failure {
+pub(crate) fn panicked(text: &str) -> Failure {
     Failure::new(NRG_STATUS_PANIC, format!("panic: {text}"))
 }
 

@@ -44,7 +44,6 @@ impl NodeHandle {
         let checkpoint = made.unwrap_or(Err(SnapshotError::NodeClosed))?;
         Ok(CheckpointHandle {
             node: Arc::clone(&self.0),
-            next: checkpoint.previous.next(),
             checkpoint,
         })
     }
@@ -99,8 +98,6 @@ impl NodeHandle {
 pub struct CheckpointHandle {
     node: Arc<NodeInner>,
     checkpoint: Checkpoint,
-    /// The entry to read next.
-    next: Index,
 }
 
 impl CheckpointHandle {
@@ -131,29 +128,20 @@ impl CheckpointHandle {
         load(|| self.node.slot.peek(|node| node.checkpoint_source(id)))
     }
 
-    /// The next entries since the snapshot before, up to the checkpoint: at most `max_entries` and
-    /// about `max_bytes`, at least one if there is any. Empty at the end.
+    /// The entries since the snapshot before, up to the checkpoint, from `from` on: at most
+    /// `max_entries` and about `max_bytes`, at least one if there is any. Empty at the end.
     ///
     /// # Errors
     /// [`SnapshotError::Unreadable`], and those of a checkpoint that is over.
-    pub fn take_entries(
-        &mut self,
+    pub fn entries(
+        &self,
+        from: Index,
         max_entries: usize,
         max_bytes: usize,
     ) -> Result<Vec<AppendEntry>, SnapshotError> {
-        let (id, from) = (self.checkpoint.id, self.next);
+        let id = self.checkpoint.id;
         let slot = &self.node.slot;
-        let entries =
-            slot.peek(|node| node.checkpoint_entries(id, from, max_entries, max_bytes))?;
-        if let Some(last) = entries.last() {
-            self.next = last.index().next();
-        }
-        Ok(entries)
-    }
-
-    /// Starts reading entries from the first one again.
-    pub const fn rewind(&mut self) {
-        self.next = self.checkpoint.previous.next();
+        slot.peek(|node| node.checkpoint_entries(id, from, max_entries, max_bytes))
     }
 
     /// Installs `data` as the snapshot of this checkpoint; how many bytes of the log that freed.
