@@ -167,17 +167,28 @@ public interface IRaftNode : IAsyncDisposable
     /// <returns>The index it covers and the application's bytes.</returns>
     (ulong Index, byte[] Data) LoadLastSnapshot();
 
-    /// <summary>Installs a snapshot of everything applied. May block on disk.</summary>
+    /// <summary>
+    /// Installs a snapshot of everything applied and drops the log before it. Blocks on disk; the
+    /// group goes on.
+    /// </summary>
     /// <param name="snapshot">The application's bytes.</param>
     /// <param name="force">Also while catch-ups run or a checkpoint is open.</param>
-    void InstallSnapshot(ReadOnlyMemory<byte> snapshot, bool force);
+    /// <returns>How many bytes of the log that freed.</returns>
+    /// <exception cref="RaftException">
+    /// <see cref="RaftStatus.NoSnapshot"/> when nothing new was applied,
+    /// <see cref="RaftStatus.SnapshotInProgress"/>, <see cref="RaftStatus.CatchupsRunning"/>.
+    /// </exception>
+    /// <exception cref="RaftStorageException">
+    /// The disk refused; nothing changed, and it may be tried again.
+    /// </exception>
+    ulong InstallSnapshot(ReadOnlyMemory<byte> snapshot, bool force);
 
     /// <summary>
     /// Opens a checkpoint at the applied index, to be installed while the group goes on.
     /// </summary>
     /// <param name="force">Also while catch-ups run or a checkpoint is open.</param>
     /// <returns>The checkpoint; disposing an open one aborts it.</returns>
-    IDisposable CreateSnapshotCheckpoint(bool force);
+    IRaftNodeCheckpoint CreateSnapshotCheckpoint(bool force);
 
     /// <summary>Appends a snapshot to the log as an entry.</summary>
     /// <param name="snapshot">The application's bytes.</param>

@@ -53,7 +53,7 @@ public sealed partial class Raft
     /// Forgets everything stored and becomes an empty group of one. The node goes on running; make
     /// it an observer first, or it elects itself.
     /// </summary>
-    public void Reset() => throw ThrowHelper.NotYet(nameof(Reset));
+    public void Reset() => Check(NativeMethods.NodeReset(Handle), nameof(Reset));
 
     /// <summary>
     /// Requests the stop and returns; the native node is released when it has stopped. Waits that
@@ -171,9 +171,7 @@ public sealed partial class Raft
         }
 
         Check(status, nameof(IRaftApplyQueue.TryTake));
-        return batch is null
-            ? null
-            : new ApplyBatch(batch, NativeMethods.BatchItems(batch, out int count), count);
+        return batch is null ? null : Batch(batch);
     }
 
     /// <summary>Items in the engine's apply queue.</summary>

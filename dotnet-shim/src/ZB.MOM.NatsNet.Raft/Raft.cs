@@ -236,19 +236,41 @@ public sealed partial class Raft : IRaftNode, IDisposable
 
     /// <inheritdoc/>
     public (ulong Index, byte[] Data) LoadLastSnapshot()
-        => throw ThrowHelper.NotYet(nameof(LoadLastSnapshot));
+    {
+        Check(
+            NativeMethods.SnapshotLoad(Handle, out BatchHandle? snapshot),
+            nameof(LoadLastSnapshot));
+        return ReadSnapshot(snapshot!);
+    }
 
     /// <inheritdoc/>
-    public void InstallSnapshot(ReadOnlyMemory<byte> snapshot, bool force)
-        => throw ThrowHelper.NotYet(nameof(InstallSnapshot));
+    public ulong InstallSnapshot(ReadOnlyMemory<byte> snapshot, bool force)
+        => InstallSnapshot(snapshot.Span, force);
+
+    /// <inheritdoc cref="IRaftNode.InstallSnapshot"/>
+    public ulong InstallSnapshot(ReadOnlySpan<byte> snapshot, bool force)
+    {
+        Check(
+            NativeMethods.SnapshotInstall(Handle, snapshot, force, out ulong freed),
+            nameof(InstallSnapshot));
+        return freed;
+    }
 
     /// <inheritdoc/>
-    public IDisposable CreateSnapshotCheckpoint(bool force)
-        => throw ThrowHelper.NotYet(nameof(CreateSnapshotCheckpoint));
+    public IRaftNodeCheckpoint CreateSnapshotCheckpoint(bool force)
+    {
+        Check(
+            NativeMethods.CheckpointOpen(Handle, force, out CheckpointHandle? checkpoint),
+            nameof(CreateSnapshotCheckpoint));
+        return new RaftCheckpoint(checkpoint!, _config.Name);
+    }
 
     /// <inheritdoc/>
-    public void SendSnapshot(ReadOnlyMemory<byte> snapshot)
-        => throw ThrowHelper.NotYet(nameof(SendSnapshot));
+    public void SendSnapshot(ReadOnlyMemory<byte> snapshot) => SendSnapshot(snapshot.Span);
+
+    /// <inheritdoc cref="IRaftNode.SendSnapshot"/>
+    public void SendSnapshot(ReadOnlySpan<byte> snapshot)
+        => Check(NativeMethods.SnapshotSend(Handle, snapshot), nameof(SendSnapshot));
 
     /// <inheritdoc/>
     public bool NeedSnapshot() => HasFlag(Nrg.NRG_NODE_NEED_SNAPSHOT);
@@ -275,7 +297,12 @@ public sealed partial class Raft : IRaftNode, IDisposable
 
     /// <inheritdoc/>
     public bool DrainAndReplaySnapshot()
-        => throw ThrowHelper.NotYet(nameof(DrainAndReplaySnapshot));
+    {
+        Check(
+            NativeMethods.DrainAndReplaySnapshot(Handle, out bool replayed),
+            nameof(DrainAndReplaySnapshot));
+        return replayed;
+    }
 
     // State.
 
@@ -431,6 +458,19 @@ public sealed partial class Raft : IRaftNode, IDisposable
         Check(NativeMethods.NodePeers(Handle, out NrgPeer.Unmanaged[] peers), "read the peers");
         return peers;
     }
+
+    /// <summary>Copies the snapshot of a batch and releases it.</summary>
+    /// <param name="snapshot">A batch of one record.</param>
+    /// <returns>The index it covers and the application's bytes.</returns>
+    internal static (ulong Index, byte[] Data) ReadSnapshot(BatchHandle snapshot)
+    {
+        using ApplyBatch batch = Batch(snapshot);
+        return (batch.Read(0).index, new EntryView(batch, 0).ToArray());
+    }
+
+    /// <summary>A batch over the records of a native one.</summary>
+    internal static unsafe ApplyBatch Batch(BatchHandle batch)
+        => new(batch, NativeMethods.BatchItems(batch, out int count), count);
 
     private void Check(RaftStatus status, string operation)
         => ThrowHelper.Check(status, operation, _config.Name);

@@ -12,16 +12,9 @@ public class NotYetTests
         Raft node = group.WaitOnLeader().Node;
         (string Name, Action Call)[] missing =
         [
-            (nameof(Raft.LoadLastSnapshot), () => node.LoadLastSnapshot()),
-            (nameof(Raft.InstallSnapshot),
-                () => node.InstallSnapshot(ReadOnlyMemory<byte>.Empty, false)),
-            (nameof(Raft.CreateSnapshotCheckpoint), () => node.CreateSnapshotCheckpoint(false)),
-            (nameof(Raft.SendSnapshot), () => node.SendSnapshot(ReadOnlyMemory<byte>.Empty)),
-            (nameof(Raft.DrainAndReplaySnapshot), () => node.DrainAndReplaySnapshot()),
             (nameof(Raft.IsSystemAccount), () => node.IsSystemAccount()),
             (nameof(Raft.GetTrafficAccountName), () => node.GetTrafficAccountName()),
             (nameof(Raft.RecreateInternalSubs), () => node.RecreateInternalSubs()),
-            (nameof(Raft.Reset), () => node.Reset()),
         ];
 
         foreach ((string name, Action call) in missing)

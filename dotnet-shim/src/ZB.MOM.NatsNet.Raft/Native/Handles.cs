@@ -45,6 +45,16 @@ internal sealed class BatchHandle : SafeHandleZeroOrMinusOneIsInvalid
     protected override bool ReleaseHandle() => NativeMethods.BatchFree(handle) == RaftStatus.Ok;
 }
 
+/// <summary>Owns a checkpoint. It needs neither its node's handle nor the runtime's.</summary>
+internal sealed class CheckpointHandle : SafeHandleZeroOrMinusOneIsInvalid
+{
+    internal CheckpointHandle(IntPtr pointer)
+        : base(ownsHandle: true) => SetHandle(pointer);
+
+    protected override bool ReleaseHandle()
+        => NativeMethods.CheckpointFree(handle) == RaftStatus.Ok;
+}
+
 /// <summary>Owns an in-process network.</summary>
 internal sealed class LoopbackHandle : SafeHandleZeroOrMinusOneIsInvalid
 {

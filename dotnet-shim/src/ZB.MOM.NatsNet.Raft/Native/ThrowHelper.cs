@@ -72,6 +72,7 @@ internal static class ThrowHelper
             case RaftStatus.EntryLoadFailed:
             case RaftStatus.Corrupt:
             case RaftStatus.CorruptPeers:
+            case RaftStatus.SnapshotCorrupt:
                 return new RaftStorageException(message, status, group, dataIsSafe: false);
 
             default:
