@@ -40,8 +40,8 @@ public class ExceptionTests
                 or RaftStatus.BadPeerId or RaftStatus.NoConfig => typeof(ArgumentException),
             RaftStatus.Unsupported => typeof(NotSupportedException),
             RaftStatus.Faulted or RaftStatus.Panic => typeof(RaftFaultedException),
-            // Bytes of a group's folder that contradict themselves, when it is opened.
-            RaftStatus.CorruptPeers => typeof(RaftStorageException),
+            // Bytes of a group's folder that contradict themselves.
+            RaftStatus.CorruptPeers or RaftStatus.SnapshotCorrupt => typeof(RaftStorageException),
             >= RaftStatus.IO and < RaftStatus.Panic => typeof(RaftStorageException),
             _ => typeof(RaftException),
         });
@@ -56,6 +56,7 @@ public class ExceptionTests
     [InlineData(RaftStatus.TruncateBelowCommit, true)]
     [InlineData(RaftStatus.Corrupt, false)]
     [InlineData(RaftStatus.CorruptPeers, false)]
+    [InlineData(RaftStatus.SnapshotCorrupt, false)]
     public void StorageFailure_SaysWhetherWhatIsStoredIsIntact(RaftStatus status, bool safe)
         => ThrowHelper.Make(status, "Open", null, "").ShouldBeOfType<RaftStorageException>()
             .DataIsSafe.ShouldBe(safe);
