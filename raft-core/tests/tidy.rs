@@ -84,6 +84,11 @@ fn broken<'a>(
         .collect()
 }
 
+fn declares(code: &str, function: &str) -> bool {
+    let heads = [format!("fn {function}("), format!("fn {function}<")];
+    heads.iter().any(|head| code.contains(head))
+}
+
 fn rank(module: &str) -> Option<usize> {
     ORDER.iter().position(|modules| modules.contains(&module))
 }
@@ -176,11 +181,7 @@ fn every_place_and_test_named_among_the_differences_exists() {
         .into_iter()
         .filter(|(name, _)| has_ending(name, &["rs"]))
         .collect();
-    let is_there = |function: &str| {
-        let heads = [format!("fn {function}("), format!("fn {function}<")];
-        let in_text = |text: &str| heads.iter().any(|head| text.contains(head));
-        sources.iter().any(|(_, text)| in_text(text))
-    };
+    let is_there = |name: &str| sources.iter().any(|(_, code)| declares(code, name));
     let mut missing = Vec::new();
     let mut seen = 0;
     for row in table.lines().filter(|line| line.starts_with("| ")) {
@@ -205,6 +206,33 @@ fn every_place_and_test_named_among_the_differences_exists() {
 
     assert!(seen > 20, "the test has lost its subject: {seen} names");
     assert_eq!(missing, Vec::<String>::new());
+}
+
+/// Each function of the server has its place, or a reason why it has none.
+#[test]
+fn every_function_of_the_server_has_its_place() {
+    let root = root();
+    let table = fs::read_to_string(root.join("raft-core/docs/functions.md")).unwrap();
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for row in table.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let &[server, here, note] = cells.as_slice() else {
+            panic!("not three cells: {row}");
+        };
+        seen += 1;
+        let is_there = match here.trim_matches('`').split_once("::") {
+            Some((file, function)) => fs::read_to_string(root.join("raft-core/src").join(file))
+                .is_ok_and(|code| declares(&code, function)),
+            None => here == "–" && !note.is_empty(),
+        };
+        if !is_there {
+            wrong.push(format!("{server}: {here}"));
+        }
+    }
+
+    assert_eq!(seen, 215, "the server has so many");
+    assert_eq!(wrong, Vec::<String>::new());
 }
 
 #[test]
