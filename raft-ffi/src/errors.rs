@@ -176,7 +176,10 @@ fn of_storage(error: &StorageError) -> i32 {
         | StorageError::NotADirectory => NRG_STATUS_BAD_DIRECTORY,
         StorageError::NoPeerState => NRG_STATUS_NO_PEER_STATE,
         StorageError::CorruptPeers => NRG_STATUS_CORRUPT_PEERS,
-        StorageError::Damaged { .. } | StorageError::Version { .. } => NRG_STATUS_CORRUPT,
+        StorageError::Damaged { .. }
+        | StorageError::Version { .. }
+        | StorageError::NotTaken { .. } => NRG_STATUS_CORRUPT,
+        StorageError::SnapshotCorrupt { .. } => NRG_STATUS_SNAPSHOT_CORRUPT,
         StorageError::OutOfOrder { .. } => NRG_STATUS_ENTRY_STORE_FAILED,
         StorageError::TooLarge { .. } => NRG_STATUS_TOO_LARGE,
         StorageError::Failed => NRG_STATUS_WRITE_ERROR,

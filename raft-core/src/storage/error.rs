@@ -89,6 +89,14 @@ pub enum StorageError {
         /// The file.
         path: PathBuf,
     },
+    /// A log that the server left and that cannot be read here.
+    #[error("cannot take over the server's log: {path} {why}; nothing was changed")]
+    NotTaken {
+        /// The file.
+        path: PathBuf,
+        /// What it is or does, as a verb phrase.
+        why: &'static str,
+    },
     /// An earlier write or sync of the group failed, so nothing is known of its files any more.
     #[error("an earlier write failed, the group takes no more")]
     Failed,

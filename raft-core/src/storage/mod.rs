@@ -11,6 +11,7 @@
 //! | [`memory`] | the log of a memory group |
 //! | [`mod@file`] | the log of a file group, one append-only file of checked records |
 //! | [`snapshot`] | a group's snapshot files |
+//! | [`takeover`] | reads the log that the server left in a group's folder |
 //! | [`group`] | one group's folder: opening it, bootstrapping it, carrying out its writes |
 #![doc = concat!("\n", include_str!("../../docs/storage.md"))]
 
@@ -24,6 +25,7 @@ pub mod memory;
 mod small_file;
 pub mod snapshot;
 mod span;
+pub mod takeover;
 
 use bytes::Bytes;
 

@@ -128,6 +128,14 @@ impl ChecksumKey {
     pub fn checksum(&self, bytes: &[u8]) -> u64 {
         HighwayHasher::new(self.0).hash64(bytes)
     }
+
+    /// The same of bytes that lie apart.
+    #[must_use]
+    pub fn checksum_of(&self, parts: &[&[u8]]) -> u64 {
+        let mut hasher = HighwayHasher::new(self.0);
+        parts.iter().for_each(|part| hasher.append(part));
+        hasher.finalize64()
+    }
 }
 
 impl fmt::Debug for ChecksumKey {
