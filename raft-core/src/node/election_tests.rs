@@ -247,6 +247,17 @@ fn quorum_of_votes_makes_a_leader_whose_first_entry_is_the_membership() {
     assert_eq!((rig.lead_change(), rig.node.is_leader()), (None, false));
 }
 
+/// As in the server (SE-9): whether a candidate is a member is for those who count to know.
+#[test]
+fn candidate_that_is_no_member_gets_a_vote() {
+    let mut rig = Rig::follower_at(1, 1, MemoryLog::new());
+
+    rig.ask(2, (1, 1), PeerId(*b"deadbeef"));
+    rig.sync();
+
+    assert_eq!(rig.outputs(), [Out::Vote(vote(2, SELF, true, false))]);
+}
+
 #[test]
 fn votes_are_counted_once_for_each_peer_and_only_of_members() {
     let stranger = PeerId(*b"deadbeef");

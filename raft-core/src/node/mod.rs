@@ -56,6 +56,8 @@ mod following_tests;
 #[cfg(test)]
 mod forged_tests;
 #[cfg(test)]
+mod issues_tests;
+#[cfg(test)]
 mod leading_tests;
 #[cfg(test)]
 mod membership_tests;

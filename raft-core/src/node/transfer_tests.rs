@@ -299,3 +299,15 @@ fn adjusted_cluster_size_is_two_at_least() {
 
     assert_eq!((leader.node.cluster_size, fresh.node.cluster_size), (2, 2));
 }
+
+/// As in the server: whoever extends a domain tells the node again (SE-26).
+#[test]
+fn observer_mode_set_by_the_application_forgets_the_domain_extension() {
+    let mut rig = Rig::leader_in(3, MemoryLog::new());
+    rig.node.set_observer_now(false, 2);
+    assert_eq!(rig.node.current_peer_state().domain_ext, 2);
+
+    rig.node.set_observer(true, rig.now);
+
+    assert_eq!(rig.node.current_peer_state().domain_ext, 0);
+}
