@@ -129,6 +129,22 @@ fn end_of_the_leadership_leaves_undecided_what_is_not_committed() {
     assert_eq!(rig.outcomes(), [applied(1, 2)]);
 }
 
+/// After it, indexes begin anew: a wait that was kept would end with another entry's.
+#[test]
+fn reset_leaves_undecided_whatever_is_awaited() {
+    let mut rig = Rig::new(&[SELF], MemoryLog::new());
+    rig.elect_alone();
+    rig.propose_awaited(1);
+    rig.turn();
+    rig.propose_awaited(2);
+    assert_eq!(rig.node.commit, Index(2));
+
+    rig.node.reset(rig.now);
+
+    let ends = [ended(2, Fate::NotAppended), ended(1, Fate::Undecided)];
+    assert_eq!(rig.outcomes(), ends);
+}
+
 #[test]
 fn stop_ends_every_wait() {
     let mut rig = Rig::leader_in(3, DiskLog::new());

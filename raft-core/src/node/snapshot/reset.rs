@@ -131,6 +131,8 @@ impl Node {
         self.vote_responses.clear();
         self.responses.clear();
         self.refuse_proposals();
+        // Their indexes will be those of other entries.
+        self.end_awaited(Fate::Undecided);
         self.apply.clear();
     }
 }
