@@ -33,6 +33,10 @@ impl Node {
 
     /// Starts a round in the next term, unless this node may not campaign
     /// (server: `switchToCandidate`).
+    ///
+    /// Differs from the server: a node whose own addition is not committed, as far as it knows, may
+    /// campaign; only its removal keeps it from it. With both refused a group can be left whose
+    /// longest logs belong to those who wait.
     pub(super) fn switch_to_candidate(&mut self) {
         if self.role == Role::Closed {
             return;
@@ -42,11 +46,11 @@ impl Node {
             self.arm_election(self.timing.election_min / 4);
             return;
         }
-        let about_us = self
+        let removes_us = self
             .membership_change
             .as_ref()
-            .is_some_and(|c| c.peer == self.id);
-        if about_us || (self.managed && !self.peers.contains_key(&self.id)) {
+            .is_some_and(|c| c.peer == self.id && c.prev.is_some());
+        if removes_us || (self.managed && !self.peers.contains_key(&self.id)) {
             self.update_leader(None);
             self.arm_election(self.timing.election_min);
             return;

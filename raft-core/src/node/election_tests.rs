@@ -3,10 +3,10 @@
 use super::Role;
 use super::rig::{
     DiskLog, EMPTY, N0, N1, Out, Rig, SELF, View, entry, leader_subjects, leader_subjects_dropped,
-    no_op, sent, setup, vote,
+    no_op, sent, setup, special, vote,
 };
 use crate::storage::MemoryLog;
-use crate::types::{Index, PeerId, Term};
+use crate::types::{Entry, EntryType, Index, PeerId, Term};
 use crate::wire::{TermVote, VoteRequest};
 
 fn request(term: u64, last: (u64, u64)) -> Out {
@@ -439,6 +439,25 @@ fn observer_paused_and_foreign_nodes_do_not_campaign() {
 
         assert_eq!((rig.view().role, rig.view().term), (Role::Follower, 1));
         assert_eq!(rig.outputs(), EMPTY);
+    }
+}
+
+/// Of the servers left, the one that knew its addition only as pending had the longest log, and
+/// nobody could win without it: simulator, seed 109130.
+#[test]
+fn pending_removal_keeps_a_node_from_campaigning_and_a_pending_addition_does_not() {
+    let cases = [
+        (EntryType::RemovePeer, Role::Follower),
+        (EntryType::AddPeer, Role::Candidate),
+    ];
+    for (kind, role) in cases {
+        let mut rig = Rig::follower_at(1, 1, MemoryLog::new());
+        rig.live(special(N0, 1, 0, (1, 1), Entry::about(kind, SELF)));
+        assert!(rig.node.membership_change.is_some());
+
+        rig.node.switch_to_candidate();
+
+        assert_eq!(rig.view().role, role, "{kind:?}");
     }
 }
 
