@@ -102,6 +102,15 @@ fn each_fault_alone_comes_about_and_breaks_nothing() {
     }
 }
 
+/// With everything else going wrong before the majority is lost.
+#[test]
+fn rescued_group_keeps_what_was_committed_and_lives_on() {
+    for seed in 0..30 {
+        let report = play(seed, Mix::ALL.with(Fault::Rescue), None);
+        assert_eq!(report.failure, None, "{}", report.plan);
+    }
+}
+
 /// `seeds.txt`: a seed, its faults, and what it found once.
 #[test]
 fn seeds_that_found_something_stay_clean() {

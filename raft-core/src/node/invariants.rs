@@ -107,6 +107,8 @@ pub struct Standing {
     pub members: Vec<PeerId>,
     /// Votes and acknowledgements that make a quorum.
     pub quorum: u32,
+    /// Whether a rescue holds the quorum down.
+    pub rescued: bool,
     /// Which of its own rules it breaks, if it does.
     pub broken: Option<&'static str>,
 }
@@ -126,6 +128,7 @@ impl Node {
             snapshot: self.snapshot_index,
             members: self.peer_names(),
             quorum: self.quorum,
+            rescued: self.in_rescue(),
             broken: check(self).err(),
         }
     }

@@ -223,14 +223,15 @@ impl Trouble {
             Fault::SentSnapshot => return Ok(self.send_snapshot(world)),
             Fault::AddPeer => return self.add_peer(world, at),
             Fault::RemovePeer => return Ok(self.remove_peer(world, at)),
-            // These hold all the time.
+            // These hold all the time, or have a mode of their own.
             Fault::Loss
             | Fault::Duplication
             | Fault::Reordering
             | Fault::Lateness
             | Fault::Corruption
             | Fault::Drift
-            | Fault::SlowApply => return Ok(false),
+            | Fault::SlowApply
+            | Fault::Rescue => return Ok(false),
         }
         Ok(true)
     }
@@ -303,7 +304,7 @@ impl Trouble {
             return Ok(false);
         };
         let id = world.id(at);
-        if members.contains(&id) || world.committed() == 0 || world.has_amnesia() {
+        if members.contains(&id) || world.committed() == 0 {
             return Ok(false);
         }
         let scale_up = self.draw(2) == 0;
@@ -320,19 +321,21 @@ impl Trouble {
         Ok(matches!(done, Some(Ok(()))))
     }
 
-    /// A member leaves, the leader itself perhaps; asked for at the leader, or at anybody. Not
-    /// while another has forgotten everything: who is about to be removed does not campaign
-    /// (behaviour.md 6.2), and of three servers that would be two.
+    /// A member leaves, the leader itself perhaps; asked for at the leader, or, in a
+    /// large group, at anybody: a request that was long under way must not find a group of two. A
+    /// leader that removes itself from one and fails before the other knows leaves nobody who
+    /// campaigns and can win (behaviour.md 6.2).
     fn remove_peer(&mut self, world: &mut Cluster, at: usize) -> bool {
         let members = world.members();
         let whom = world.id(self.pick(world.len()));
         let Some(leader) = world.leader() else {
             return false;
         };
-        if members.len() <= 2 || !members.contains(&whom) || world.has_amnesia() {
+        if members.len() <= 2 || !members.contains(&whom) {
             return false;
         }
-        let asked = if self.draw(3) == 0 { at } else { leader };
+        let is_far = members.len() > 4 && self.draw(2) == 0;
+        let asked = if is_far { at } else { leader };
         let done = world.command(asked, |node, _| node.propose_remove_peer(whom));
         matches!(done, Some(Ok(())))
     }
@@ -467,7 +470,7 @@ impl Cluster {
     }
 
     /// Replaces a crashed server's disk by an empty one with the group bootstrapped on it.
-    fn wipe(&mut self, at: usize) {
+    pub(super) fn wipe(&mut self, at: usize) {
         let members: Vec<_> = self.members().into_iter().collect();
         let id = self.id(at);
         self.network.forget(at);

@@ -11,6 +11,7 @@
 //! | [`faults`] | the plan: everything a run is decided by, from the seed |
 //! | `runner` | one seed from its first step to its verdict |
 //! | `inject` | makes things go wrong, and right again |
+//! | `rescue` | a majority is gone for good, and the rest goes on |
 //! | [`cluster`] | the scheduler: time jumps to the next thing that happens |
 //! | `server` | one machine: disk, clock, process |
 //! | `host` | the application on it, and its clients |
@@ -26,6 +27,7 @@ mod host;
 mod inject;
 pub mod network;
 mod properties;
+mod rescue;
 mod runner;
 mod server;
 mod transcript;

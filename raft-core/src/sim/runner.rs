@@ -11,7 +11,7 @@ use super::inject::Trouble;
 use super::properties::{FORWARDED, Violation};
 
 /// Time of the world within which a group has to come back to life once the faults are over.
-const PEACE_MAX: Duration = Duration::from_secs(60);
+pub(super) const PEACE_MAX: Duration = Duration::from_secs(60);
 /// Proposals that have to be acknowledged in it.
 const PEACE_ENTRIES: usize = 20;
 
@@ -167,8 +167,8 @@ pub fn run(plan: &Plan, transcript: bool) -> Report {
     }
 }
 
-struct Run {
-    trouble: Trouble,
+pub(super) struct Run {
+    pub(super) trouble: Trouble,
     proposed: u64,
 }
 
@@ -189,7 +189,11 @@ impl Run {
         }
         let broken = self.choose_broken(world, plan);
         self.trouble.end(world, &broken)?;
-        self.live(world, &broken)
+        self.live(world, &broken)?;
+        if plan.mix.has(Fault::Rescue) {
+            self.rescue(world)?;
+        }
+        Ok(())
     }
 
     /// Clients propose a little, mostly to the leader.
@@ -223,7 +227,8 @@ impl Run {
         let changes = [Fault::AddPeer, Fault::RemovePeer];
         let reserve = usize::from(changes.iter().any(|fault| plan.mix.has(*fault)));
         let most = (members.len().saturating_sub(1) / 2).saturating_sub(reserve);
-        if self.trouble.draw(3) != 0 || world.has_amnesia() || most == 0 {
+        let none = plan.mix.has(Fault::Rescue) || world.has_amnesia() || most == 0;
+        if self.trouble.draw(3) != 0 || none {
             return Vec::new();
         }
         let servers: Vec<_> = (0..world.len())
@@ -238,7 +243,7 @@ impl Run {
     }
 
     /// Liveness: leader, commits, and everybody caught up, while clients go on proposing.
-    fn live(&mut self, world: &mut Cluster, broken: &[usize]) -> Result<(), Failure> {
+    pub(super) fn live(&mut self, world: &mut Cluster, broken: &[usize]) -> Result<(), Failure> {
         let (begin, before) = (world.now(), world.acknowledged());
         let mut target = None;
         let mut whole;

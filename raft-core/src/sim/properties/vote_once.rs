@@ -45,9 +45,12 @@ impl VoteOnce {
         term: Term,
         (to, empty): (PeerId, bool),
     ) -> Result<(), String> {
-        match *self.given.entry((id, term)).or_insert((to, empty)) {
-            (first, _) if first == to => Ok(()),
-            (first, _) => Err(format!("voted in {term} for {first} and {to}")),
+        let given = self.given.entry((id, term)).or_insert((to, empty));
+        // It may have been sent entries since, and answers a repeated request anew.
+        given.1 &= empty;
+        match given.0 {
+            first if first == to => Ok(()),
+            first => Err(format!("voted in {term} for {first} and {to}")),
         }
     }
 
@@ -64,7 +67,7 @@ impl VoteOnce {
             };
             if let Some((_, empty)) = vote {
                 all += 1;
-                counted += u32::from(!empty);
+                counted += u32::from(!empty || now.rescued);
             }
         }
         if counted >= now.quorum || all == now.members.len() {
