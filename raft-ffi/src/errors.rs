@@ -193,6 +193,7 @@ fn of_fatal(error: &FatalError) -> i32 {
     match error {
         FatalError::Storage(error) => of_storage(error),
         FatalError::Unreadable { .. } => NRG_STATUS_ENTRY_LOAD_FAILED,
+        FatalError::Misaligned { .. } => NRG_STATUS_CORRUPT,
         FatalError::TruncateBelowCommit { .. } => NRG_STATUS_TRUNCATE_BELOW_COMMIT,
         FatalError::Unsubscribed { .. } => NRG_STATUS_NO_TRANSPORT,
         _ => NRG_STATUS_INTERNAL,
