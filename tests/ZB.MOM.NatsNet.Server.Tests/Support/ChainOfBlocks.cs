@@ -12,6 +12,7 @@ internal sealed class ChainOfBlocks : IStateMachine
     private readonly Random _data;
     private uint _crc = uint.MaxValue;
     private int _proposed;
+    private int _sinceSnapshot;
 
     internal ChainOfBlocks(string member)
     {
@@ -51,6 +52,11 @@ internal sealed class ChainOfBlocks : IStateMachine
                     }
 
                     Blocks++;
+                    _sinceSnapshot++;
+                    break;
+                case EntryType.Snapshot:
+                    Snapshot snapshot = JsonSerializer.Deserialize<Snapshot>(entry.Data)!;
+                    (_crc, Blocks, _sinceSnapshot) = (snapshot.HashData, snapshot.BlocksCount, 0);
                     break;
                 case EntryType.Catchup:
                     break;
@@ -59,6 +65,21 @@ internal sealed class ChainOfBlocks : IStateMachine
                         $"a {entry.Type} entry in a chain of blocks");
             }
         }
+    }
+
+    /// <summary>
+    /// Takes the state as a snapshot; nothing when it has not changed since the last one, or while
+    /// the replay at the start goes on.
+    /// </summary>
+    internal byte[]? TakeSnapshot()
+    {
+        if (!Ready || _sinceSnapshot == 0)
+        {
+            return null;
+        }
+
+        _sinceSnapshot = 0;
+        return JsonSerializer.SerializeToUtf8Bytes(new Snapshot(_member, _crc, Blocks));
     }
 
     public void Restart()
@@ -80,4 +101,19 @@ internal sealed class ChainOfBlocks : IStateMachine
     }
 
     private sealed record Block(string Proposer, int ProposerSequence, byte[] Data);
+
+    private sealed record Snapshot(string SourceNode, uint HashData, int BlocksCount);
+}
+
+/// <summary>What a test does with a member that chains blocks.</summary>
+internal static class ChainOfBlocksMember
+{
+    /// <summary>Installs the member's state as its snapshot, if there is anything new.</summary>
+    internal static void CreateSnapshot(this Member<ChainOfBlocks> member)
+    {
+        if (member.State.TakeSnapshot() is { } snapshot)
+        {
+            member.Node.InstallSnapshot(snapshot, force: false);
+        }
+    }
 }

@@ -110,6 +110,12 @@ internal sealed class DetachedNode : IDisposable
     /// <summary>The whole state now.</summary>
     internal NodeState State => Raft.Inside();
 
+    /// <summary>The files in the folder of snapshots, sorted.</summary>
+    internal IReadOnlyList<string> SnapshotFiles()
+        => [.. Directory.GetFiles(SnapshotFolder).Select(Path.GetFileName).Order()!];
+
+    internal string SnapshotFolder => Path.Combine(State.Sd, "snapshots");
+
     /// <summary>Writes fields, past all rules of the protocol.</summary>
     internal void Set(JsonObject patch) => Raft.Set(patch);
 

@@ -29,6 +29,8 @@ internal sealed record NodeState
     public required ulong Hcommit { get; init; }
     public required ulong Aflr { get; init; }
     public required ulong Bytes { get; init; }
+    public required string Snapfile { get; init; }
+    public required bool Snapshotting { get; init; }
     public required int Csz { get; init; }
     public required int Qn { get; init; }
 

@@ -288,6 +288,10 @@ internal static class AdderGroup
     internal static void Propose(this Member<Adder> member, long delta)
         => member.Node.ForwardProposal(Adder.Encode(delta));
 
+    /// <summary>Installs the member's sum as its snapshot.</summary>
+    internal static void Snapshot(this Member<Adder> member)
+        => member.Node.InstallSnapshot(Adder.Encode(member.State.Sum), force: false);
+
     /// <summary>Waits until every running member has a sum.</summary>
     internal static void WaitOnTotal(this TestGroup<Adder> group, long total)
         => group.Until(
