@@ -54,6 +54,38 @@ public sealed class LoopbackNetwork : IDisposable
     /// <param name="node">A node of this network.</param>
     public void Unfreeze(Raft node) => SetFrozen(node, frozen: false);
 
+    /// <summary>
+    /// Cuts servers off, all together, right after each message that matches and before the next;
+    /// without any the messages are only counted. Replaces the rule before. Needs the testing
+    /// flavour of the library.
+    /// </summary>
+    /// <param name="pattern">The subject, with NATS wildcards.</param>
+    /// <param name="additionBy">
+    /// Only after an append entry of this leader whose one entry adds a peer; null for all messages.
+    /// </param>
+    /// <param name="peers">Who is cut off.</param>
+    internal void CutOffAfter(string pattern, string? additionBy, params ReadOnlySpan<string> peers)
+    {
+        ulong leader = additionBy is null ? 0 : PeerIds.Parse(additionBy, nameof(additionBy));
+        ulong[] ids = new ulong[peers.Length];
+        uint[] partitions = new uint[peers.Length];
+        for (int at = 0; at < peers.Length; at++)
+        {
+            (ids[at], partitions[at]) = (PeerIds.Parse(peers[at], nameof(peers)), 1);
+        }
+
+        ThrowHelper.Check(
+            NativeMethods.TestSetRule(_handle, pattern, leader, ids, partitions),
+            nameof(CutOffAfter));
+    }
+
+    /// <summary>How often the rule of <see cref="CutOffAfter"/> has acted.</summary>
+    internal ulong CutsMade()
+    {
+        ThrowHelper.Check(NativeMethods.TestRuleFired(_handle, out ulong count), nameof(CutsMade));
+        return count;
+    }
+
     private void SetFrozen(Raft node, bool frozen)
     {
         ArgumentNullException.ThrowIfNull(node);

@@ -3,9 +3,10 @@ using ZB.MOM.NatsNet.Server.Tests.Support;
 namespace ZB.MOM.NatsNet.Server.Tests.ImplBacklog;
 
 /// <summary>Snapshots of live groups whose members stop and come back.</summary>
+[Collection("live")]
 public class RaftNodeTestsSnapshotsLive
 {
-    [RaftFact]
+    [RaftFact(Live = true)]
     [Trait("ID", "2617")]
     [Trait("Kind", "live")]
     public void TestNRGSnapshotAndRestart()
@@ -34,7 +35,7 @@ public class RaftNodeTestsSnapshotsLive
         group.WaitOnTotal(total);
     }
 
-    [RaftTheory]
+    [RaftTheory(Live = true)]
     [InlineData(false)]
     [InlineData(true)]
     [Trait("ID", "2672")]
@@ -66,7 +67,7 @@ public class RaftNodeTestsSnapshotsLive
         group.WaitOnTotal(20);
     }
 
-    [RaftFact]
+    [RaftFact(Live = true)]
     [Trait("ID", "2699")]
     [Trait("Kind", "live")]
     public void TestNRGChainOfBlocksStopAndCatchUp()

@@ -116,6 +116,46 @@ internal static unsafe partial class NativeMethods
         return (RaftStatus)status;
     }
 
+    internal static RaftStatus TestSetRule(
+        LoopbackHandle network,
+        string pattern,
+        ulong leader,
+        ReadOnlySpan<ulong> peers,
+        ReadOnlySpan<uint> partitions)
+    {
+        using var lease = new Lease(network);
+        IntPtr pointer = lease.Pointer;
+        byte[] subjectBytes = Encoding.UTF8.GetBytes(pattern);
+        nuint count = (nuint)peers.Length;
+        fixed (byte* subject = subjectBytes)
+        fixed (ulong* peersStart = peers)
+        fixed (uint* partitionsStart = partitions)
+        {
+            var starts = (
+                Subject: (IntPtr)subject,
+                Peers: (IntPtr)peersStart,
+                Partitions: (IntPtr)partitionsStart);
+            return (RaftStatus)Testing(() => Interop.nrg_test_loopback_set_rule(
+                pointer,
+                starts.Subject,
+                (nuint)subjectBytes.Length,
+                leader,
+                0,
+                starts.Peers,
+                count,
+                starts.Partitions));
+        }
+    }
+
+    internal static RaftStatus TestRuleFired(LoopbackHandle network, out ulong count)
+    {
+        using var lease = new Lease(network);
+        ulong fired = 0;
+        int status = Interop.nrg_test_loopback_rule_fired(lease.Pointer, (IntPtr)(&fired));
+        count = fired;
+        return (RaftStatus)status;
+    }
+
     /// <summary>The records of a batch, copied; the batch is released.</summary>
     internal static byte[][] Records(IntPtr taken)
     {
