@@ -349,13 +349,14 @@ test_dotnet() {
 # The program behind run, over the shipped library: its own input, and any other text file.
 test_sample() {
     say "sample"
-    local input
-    for input in "" README.md; do
-        dotnet run --project "$sample_project" -c Release --no-build -- ${input:+"$input"} |
+    local options
+    for options in "" README.md "--transport host"; do
+        # shellcheck disable=SC2086 # Words, on purpose.
+        dotnet run --project "$sample_project" -c Release --no-build -- $options |
             tee "$results/sample.log"
         grep -qE '^equal +yes$' "$results/sample.log"
     done
-    echo "sample: equal replicas after losing the leader, with two inputs" |
+    echo "sample: equal replicas after losing the leader, with two inputs and over the host's bus" |
         tee "$results/5-sample.closing"
 }
 

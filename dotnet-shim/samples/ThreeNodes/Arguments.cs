@@ -25,6 +25,9 @@ internal sealed record Arguments
 
     internal int Nodes { get; init; } = 3;
 
+    /// <summary>Whether the host carries the messages; the engine's own network else.</summary>
+    internal bool OnHost { get; init; }
+
     internal bool Json { get; init; }
 
     internal int Batch { get; init; } = 64;
@@ -62,7 +65,7 @@ internal sealed record Arguments
                     parsed = parsed.WithElection(Next(args, ref at));
                     break;
                 case "--transport":
-                    CheckTransport(Next(args, ref at));
+                    parsed = parsed with { OnHost = IsHost(Next(args, ref at)) };
                     break;
                 default:
                     if (option.StartsWith('-') || hasInput)
@@ -92,18 +95,12 @@ internal sealed record Arguments
             ? number
             : throw new UsageException($"{option} takes a number from {least} to {most}");
 
-    private static void CheckTransport(string name)
+    private static bool IsHost(string transport) => transport switch
     {
-        if (name == "host")
-        {
-            throw new UsageException("--transport host comes with the next version of the engine");
-        }
-
-        if (name != "loopback")
-        {
-            throw new UsageException("--transport is loopback or host");
-        }
-    }
+        "host" => true,
+        "loopback" => false,
+        _ => throw new UsageException("--transport is loopback or host"),
+    };
 
     private Arguments WithElection(string text)
     {

@@ -2,7 +2,10 @@ using ZB.MOM.NatsNet.Server;
 
 namespace ThreeNodes;
 
-/// <summary>The members of the group, on one runtime and one in-process network.</summary>
+/// <summary>
+/// The members of the group, on one runtime, and on one network of the engine or one bus of the
+/// host.
+/// </summary>
 internal sealed class Cluster : IAsyncDisposable
 {
     internal static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
@@ -14,6 +17,7 @@ internal sealed class Cluster : IAsyncDisposable
 
     private readonly RaftRuntime _runtime;
     private readonly LoopbackNetwork _network = new();
+    private readonly InProcessRaftBus? _bus;
     private readonly Dictionary<string, Replica> _running = [];
     private readonly string _root;
     private readonly string[] _ids;
@@ -21,6 +25,7 @@ internal sealed class Cluster : IAsyncDisposable
     private Cluster(Arguments arguments, string root)
     {
         _root = root;
+        _bus = arguments.OnHost ? new InProcessRaftBus() : null;
         _ids = [.. Enumerable.Range(1, arguments.Nodes).Select(number => $"NODE000{number}")];
         _runtime = new RaftRuntime(new RaftRuntimeOptions
         {
@@ -31,6 +36,13 @@ internal sealed class Cluster : IAsyncDisposable
                 Heartbeat = arguments.ElectionMin / 3,
             },
         });
+
+        // A host says when there is a way to other servers, and which of them are there.
+        _runtime.SetRoutingReady(true);
+        foreach (string id in _ids)
+        {
+            _runtime.SetPeerOnline(id, online: true);
+        }
     }
 
     internal Pulse Pulse { get; } = new();
@@ -95,13 +107,18 @@ internal sealed class Cluster : IAsyncDisposable
     /// </summary>
     internal async Task KillAsync(Replica replica)
     {
-        _network.Freeze(replica.Node);
-        _running.Remove(replica.Id);
-
         // Dropping it lets it go on, to its end: behind a partition it reaches nobody any more.
-        _network.SetPartition(replica.Id, Grave);
+        if (_bus is null)
+        {
+            _network.Freeze(replica.Node);
+            _network.SetPartition(replica.Id, Grave);
+        }
+
+        _bus?.SetPartition(replica.Id, Grave);
+        _running.Remove(replica.Id);
         await replica.DisposeAsync();
         _network.Heal(replica.Id);
+        _bus?.Heal(replica.Id);
     }
 
     /// <summary>Starts a member from its directory.</summary>
@@ -118,7 +135,10 @@ internal sealed class Cluster : IAsyncDisposable
             config = config with { Recovering = true };
         }
 
-        _running.Add(id, new Replica(await _runtime.OpenAsync(config, _network), Pulse));
+        Raft node = _bus is null
+            ? await _runtime.OpenAsync(config, _network)
+            : await _runtime.OpenAsync(config, _bus.Connect(id));
+        _running.Add(id, new Replica(node, Pulse));
     }
 
     // The file is written beside and renamed, so it is there whole or not at all.

@@ -18,7 +18,7 @@ catch (UsageException usage)
     return 2;
 }
 catch (Exception failure) when (failure is RunFailedException or RaftException or IOException
-    or UnauthorizedAccessException or NotSupportedException or DllNotFoundException)
+    or UnauthorizedAccessException or DllNotFoundException)
 {
     await Console.Error.WriteLineAsync($"ThreeNodes: {failure.Message}");
     return 1;

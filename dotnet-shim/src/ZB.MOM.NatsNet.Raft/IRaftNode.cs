@@ -7,8 +7,7 @@ namespace ZB.MOM.NatsNet.Server;
 /// </summary>
 /// <remarks>
 /// Methods that throw <see cref="RaftException"/> carry the reason in
-/// <see cref="RaftException.Status"/>. A call the engine cannot do yet throws
-/// <see cref="NotSupportedException"/> with the operation's name, disposed or not.
+/// <see cref="RaftException.Status"/>.
 /// <para>
 /// These need no engine and go on answering after disposal: <see cref="ID"/>, <see cref="Group"/>,
 /// <see cref="QuitC"/>, <see cref="WaitForStop"/>, <see cref="WaitForStopAsync"/>, and

@@ -104,6 +104,10 @@ public sealed partial class Raft
         // Whoever ends the runtime disposes nodes that are just being opened, too.
         StopDisposed();
         ReleaseWhenDone();
+        if (_outbound is not null)
+        {
+            _runtime.OnAttached(this);
+        }
     }
 
     /// <summary>Sets the signals of what is ready. On the pump.</summary>
@@ -113,6 +117,16 @@ public sealed partial class Raft
         if ((mask & Nrg.NRG_READY_OUTCOME) != 0)
         {
             DrainOutcomes();
+        }
+
+        if ((mask & Nrg.NRG_READY_OUTBOUND) != 0)
+        {
+            CarryOut();
+        }
+
+        if ((mask & Nrg.NRG_READY_ADVISORY) != 0)
+        {
+            ChooseAccountAgain();
         }
 
         if ((mask & Nrg.NRG_READY_APPLY) != 0)
@@ -145,6 +159,7 @@ public sealed partial class Raft
         }
         finally
         {
+            _outbound?.Close();
             _stopped.TrySetResult();
             ReleaseWhenDone();
         }

@@ -4,7 +4,8 @@ using ZB.MOM.NatsNet.Server.Native;
 namespace ZB.MOM.NatsNet.Server;
 
 /// <summary>
-/// One member of one Raft group, run by the native engine. Made by <see cref="RaftRuntime.Open"/>.
+/// One member of one Raft group, run by the native engine. Made by
+/// <see cref="RaftRuntime.Open(RaftConfig, IRaftTransport?)"/>.
 /// </summary>
 /// <remarks>
 /// Disposing requests the stop and returns; the native object is released when the node has
@@ -24,11 +25,14 @@ public sealed partial class Raft : IRaftNode, IDisposable
     /// <param name="runtime">The runtime it runs in.</param>
     /// <param name="config">Its configuration.</param>
     /// <param name="token">Its number among the runtime's nodes.</param>
-    internal Raft(RaftRuntime runtime, RaftConfig config, ulong token)
+    /// <param name="transport">What carries its messages; null when the engine does.</param>
+    internal Raft(
+        RaftRuntime runtime, RaftConfig config, ulong token, IRaftTransport? transport = null)
     {
         _runtime = runtime;
         _config = config;
         _token = token;
+        _outbound = transport is null ? null : new Outbound(this, transport);
         _quitToken = _quit.Token;
         _applyQueue = new ApplyQueue(this, runtime.InlineContinuations);
         _leadChange = new LeadChangeSource(this, runtime.InlineContinuations);
@@ -411,16 +415,6 @@ public sealed partial class Raft : IRaftNode, IDisposable
     /// <inheritdoc/>
     public DateTimeOffset Created()
         => Time(Status().created_unix_nanos) ?? DateTimeOffset.UnixEpoch;
-
-    /// <inheritdoc/>
-    public bool IsSystemAccount() => throw ThrowHelper.NotYet(nameof(IsSystemAccount));
-
-    /// <inheritdoc/>
-    public string GetTrafficAccountName()
-        => throw ThrowHelper.NotYet(nameof(GetTrafficAccountName));
-
-    /// <inheritdoc/>
-    public void RecreateInternalSubs() => throw ThrowHelper.NotYet(nameof(RecreateInternalSubs));
 
     private static DateTimeOffset? Time(ulong unixNanos)
         => unixNanos == 0

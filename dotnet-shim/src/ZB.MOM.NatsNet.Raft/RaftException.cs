@@ -48,9 +48,9 @@ public class RaftException : Exception
 
 /// <summary>
 /// The engine panicked. The node that did it is unusable and has to be disposed; what it had
-/// acknowledged is on disk, and opening it again recovers it. From <see cref="RaftRuntime.Open"/>:
-/// the thread that hands out the events has failed, all nodes of the runtime are stopped, and it
-/// has to be disposed.
+/// acknowledged is on disk, and opening it again recovers it. When a node is opened: the thread
+/// that hands out the events has failed, all nodes of the runtime are stopped, and it has to be
+/// disposed.
 /// </summary>
 public sealed class RaftFaultedException : RaftException
 {

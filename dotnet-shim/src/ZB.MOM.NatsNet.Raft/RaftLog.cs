@@ -59,6 +59,20 @@ internal sealed partial class RaftLog
         5, LogLevel.Error, "a callback on the end of node {Node} of group {Group} has thrown")]
     internal partial void CallbackFailed(string group, string node, Exception failure);
 
+    [LoggerMessage(
+        6,
+        LogLevel.Warning,
+        "the transport of node {Node} of group {Group} lost a message to {Subject}")]
+    internal partial void MessageLost(
+        string group, string node, string subject, Exception failure);
+
+    [LoggerMessage(
+        7,
+        LogLevel.Error,
+        "{Operation} of the transport of node {Node} of group {Group} has thrown")]
+    internal partial void TransportFailed(
+        string group, string node, string operation, Exception failure);
+
     [LoggerMessage(EventId = 10, Message = "{Text}")]
     private partial void Record(LogLevel level, string text);
 

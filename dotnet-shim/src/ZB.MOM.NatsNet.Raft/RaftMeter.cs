@@ -39,6 +39,7 @@ internal sealed class RaftMeter : IDisposable
         Count("nrg.leader.changes", "{change}", "lead changes", static m => m.leader_changes);
         Count("nrg.messages.sent", "{message}", "messages sent", static m => m.messages_sent);
         Count("nrg.messages.malformed", "{message}", "bad ones", static m => m.messages_malformed);
+        Count("nrg.messages.lost", "{message}", "lost by a host's transport", Undelivered);
         Count("nrg.poll.wakes", "{wake}", "times the pump was woken", static m => m.poll_wakes);
         Count("nrg.log.dropped", "{record}", "records lost", Lost);
         int seconds = _instruments++;
@@ -65,6 +66,9 @@ internal sealed class RaftMeter : IDisposable
     // By the engine, whose queue was full, and by the host's logger, which has thrown.
     private ulong Lost(NrgMetrics.Unmanaged read)
         => read.log_records_dropped + (ulong)_runtime.LogRecordsLost;
+
+    // By a transport that has thrown, and in front of a node that nobody hears for.
+    private ulong Undelivered(NrgMetrics.Unmanaged read) => (ulong)_runtime.MessagesLost;
 
     private void Gauge(string name, string unit, string what, Pick pick)
     {

@@ -25,6 +25,7 @@ public sealed class RaftRuntime : IAsyncDisposable, IDisposable
     private readonly Lock _gate = new();
     private Task? _ending;
     private volatile Exception? _failure;
+    private long _messagesLost;
 
     /// <summary>Starts an engine.</summary>
     /// <param name="options">The options; null takes the defaults.</param>
@@ -114,8 +115,35 @@ public sealed class RaftRuntime : IAsyncDisposable, IDisposable
     {
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(network);
-        return Start(config, (NodePlace place, out NodeHandle? node)
+        return Start(config, transport: null, (NodePlace place, out NodeHandle? node)
             => NativeMethods.NodeOpen(_handle, place, network.Handle, out node));
+    }
+
+    /// <summary>
+    /// Recovers a group from its directory and starts its node, whose messages the host carries.
+    /// Blocks on disk. The node begins its work once <see cref="SetRoutingReady"/> was called.
+    /// </summary>
+    /// <param name="config">The group, bootstrapped before.</param>
+    /// <param name="transport">
+    /// Carries the messages of this node alone, and is closed with it, also when opening fails.
+    /// Null: nothing carries them, which is enough for a group of one.
+    /// </param>
+    /// <returns>The running node, to be disposed.</returns>
+    /// <exception cref="RaftException">Already open, or the runtime is shut down.</exception>
+    /// <exception cref="RaftFaultedException">
+    /// The runtime has failed; the cause is inside.
+    /// </exception>
+    /// <exception cref="RaftStorageException">
+    /// Not bootstrapped, or the files cannot be used.
+    /// </exception>
+    public Raft Open(RaftConfig config, IRaftTransport? transport)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        return Start(
+            config,
+            transport ?? NoTransport.Instance,
+            (NodePlace place, out NodeHandle? node)
+                => NativeMethods.NodeOpen(_handle, place, network: null, out node));
     }
 
     /// <summary>
@@ -125,26 +153,36 @@ public sealed class RaftRuntime : IAsyncDisposable, IDisposable
     /// <param name="config">The group; bootstrapped before unless the node is hand-made.</param>
     /// <param name="flags">NRG_TEST_NODE_*: what a hand-made node does without.</param>
     internal Raft OpenDetached(RaftConfig config, uint flags = 0)
-        => Start(config, (NodePlace place, out NodeHandle? node)
+        => Start(config, transport: null, (NodePlace place, out NodeHandle? node)
             => NativeMethods.TestNodeOpen(_handle, place, flags, out node));
 
-    private Raft Start(RaftConfig config, Opening open)
+    private Raft Start(RaftConfig config, IRaftTransport? transport, Opening open)
     {
         ThrowIfFaulted(config.Name);
         ulong token = _pump.NextToken();
-        var node = new Raft(this, config, token);
+        var node = new Raft(this, config, token, transport);
 
         // Registered before it is open: its first event may come before the call returns.
         _pump.Register(token, node);
+        NodeHandle? handle = null;
         try
         {
-            RaftStatus status = open(new NodePlace(config, token), out NodeHandle? handle);
+            // It has no members yet; what they say about the account comes with them.
+            RaftTrafficAccount? account = transport is null ? null : Raft.Chosen(transport, []);
+            RaftStatus status = open(new NodePlace(config, token), out handle);
             ThrowHelper.Check(status, nameof(Open), config.Name);
+            if (account is not null)
+            {
+                status = NativeMethods.NodeSetTrafficAccount(handle!, account);
+                ThrowHelper.Check(status, nameof(Open), config.Name);
+            }
+
             node.Attach(handle!);
         }
         catch
         {
             // Whoever disposes the runtime meanwhile may wait for it.
+            handle?.Dispose();
             node.OnStopped();
             _pump.Unregister(token);
             throw;
@@ -162,7 +200,10 @@ public sealed class RaftRuntime : IAsyncDisposable, IDisposable
         return node;
     }
 
-    /// <summary>As <see cref="Open"/>, on a thread of the pool.</summary>
+#pragma warning disable RS0026 // The overloads differ in what is required.
+    /// <summary>
+    /// As <see cref="Open(RaftConfig, LoopbackNetwork)"/>, on a thread of the pool.
+    /// </summary>
     /// <param name="config">The group, bootstrapped before.</param>
     /// <param name="network">What carries the group's messages.</param>
     /// <param name="cancellationToken">Keeps the work from starting; begun work goes on.</param>
@@ -170,6 +211,18 @@ public sealed class RaftRuntime : IAsyncDisposable, IDisposable
     public Task<Raft> OpenAsync(
         RaftConfig config, LoopbackNetwork network, CancellationToken cancellationToken = default)
         => Task.Run(() => Open(config, network), cancellationToken);
+
+    /// <summary>
+    /// As <see cref="Open(RaftConfig, IRaftTransport?)"/>, on a thread of the pool.
+    /// </summary>
+    /// <param name="config">The group, bootstrapped before.</param>
+    /// <param name="transport">Carries the messages of this node alone.</param>
+    /// <param name="cancellationToken">Keeps the work from starting; begun work goes on.</param>
+    /// <returns>The running node, to be disposed.</returns>
+    public Task<Raft> OpenAsync(
+        RaftConfig config, IRaftTransport? transport, CancellationToken cancellationToken = default)
+        => Task.Run(() => Open(config, transport), cancellationToken);
+#pragma warning restore RS0026
 
     /// <summary>Changes the timers; those that run already run out as they are.</summary>
     /// <param name="timing">The new timers.</param>
@@ -280,6 +333,29 @@ public sealed class RaftRuntime : IAsyncDisposable, IDisposable
     internal void OnCallbackFailed(Raft node, Exception failure)
         => _log.CallbackFailed(node.Group(), node.ID(), failure);
 
+    /// <summary>Messages a transport has thrown on, or that came too fast for a node.</summary>
+    internal long MessagesLost => Interlocked.Read(ref _messagesLost);
+
+    /// <summary>A transport has thrown on a message; the first of a run is logged.</summary>
+    internal void OnMessageLost(Raft node, string subject, Exception failure, bool isFirst)
+    {
+        Interlocked.Increment(ref _messagesLost);
+        if (isFirst)
+        {
+            _log.MessageLost(node.Group(), node.ID(), subject, failure);
+        }
+    }
+
+    /// <summary>A message for a node was dropped because too many wait.</summary>
+    internal void OnInboundLost() => Interlocked.Increment(ref _messagesLost);
+
+    /// <summary>A transport has thrown on something else than a message.</summary>
+    internal void OnTransportFailed(Raft node, string operation, Exception failure)
+        => _log.TransportFailed(node.Group(), node.ID(), operation, failure);
+
+    /// <summary>A node whose messages the host carries has got its native object.</summary>
+    internal void OnAttached(Raft node) => _pump.OnAttached(node);
+
     /// <summary>
     /// The pump met a bug and ends: without events no node may go on leading. On the pump.
     /// </summary>
@@ -364,6 +440,32 @@ public sealed class RaftRuntime : IAsyncDisposable, IDisposable
             {
                 _log.Write(NativeMethods.LogRecords(batch));
             }
+        }
+    }
+
+    /// <summary>Carries nothing, for a group of one.</summary>
+    private sealed class NoTransport : IRaftTransport
+    {
+        internal static NoTransport Instance { get; } = new();
+
+        public void Reset(RaftTrafficAccount account)
+        {
+        }
+
+        public void Subscribe(RaftSubscription subscription)
+        {
+        }
+
+        public void Unsubscribe(RaftSubscription subscription)
+        {
+        }
+
+        public void Publish(string subject, string reply, ReadOnlyMemory<byte> payload)
+        {
+        }
+
+        public void Close()
+        {
         }
     }
 }

@@ -15,12 +15,15 @@ public class RaftNodeTestsLive
 
     private static readonly TimeSpan OneSecond = TimeSpan.FromSeconds(1);
 
-    [RaftFact(Live = true)]
+    [RaftTheory(Live = true)]
+    [InlineData(GroupTransport.Loopback)]
+    [InlineData(GroupTransport.Host)]
     [Trait("ID", "2616")]
     [Trait("Kind", "live")]
-    public void TestNRGSimple()
+    public void TestNRGSimple(GroupTransport transport)
     {
-        using TestGroup<Adder> group = AdderGroup.Create(3, RaftLogKind.File);
+        using TestGroup<Adder> group = AdderGroup.Create(
+            3, RaftLogKind.File, transport: transport);
         group.WaitOnLeader();
         var random = new Random(2616);
 
@@ -31,12 +34,15 @@ public class RaftNodeTestsLive
         group.WaitOnTotal(1);
     }
 
-    [RaftFact(Live = true)]
+    [RaftTheory(Live = true)]
+    [InlineData(GroupTransport.Loopback)]
+    [InlineData(GroupTransport.Host)]
     [Trait("ID", "2621")]
     [Trait("Kind", "live")]
-    public void TestNRGInlineStepdown()
+    public void TestNRGInlineStepdown(GroupTransport transport)
     {
-        using TestGroup<Adder> group = AdderGroup.Create(3, RaftLogKind.Memory);
+        using TestGroup<Adder> group = AdderGroup.Create(
+            3, RaftLogKind.Memory, transport: transport);
         Member<Adder> leader = group.WaitOnLeader();
 
         leader.Node.StepDown();
@@ -44,12 +50,15 @@ public class RaftNodeTestsLive
         leader.Node.State().ShouldNotBe(RaftState.Leader);
     }
 
-    [RaftFact(Live = true)]
+    [RaftTheory(Live = true)]
+    [InlineData(GroupTransport.Loopback)]
+    [InlineData(GroupTransport.Host)]
     [Trait("ID", "2622")]
     [Trait("Kind", "live")]
-    public void TestNRGObserverMode()
+    public void TestNRGObserverMode(GroupTransport transport)
     {
-        using TestGroup<Adder> group = AdderGroup.Create(3, RaftLogKind.File);
+        using TestGroup<Adder> group = AdderGroup.Create(
+            3, RaftLogKind.File, transport: transport);
         Member<Adder> leader = group.WaitOnLeader();
         IReadOnlyList<Member<Adder>> others = group.NonLeaders();
         foreach (Member<Adder> other in others)
@@ -182,12 +191,15 @@ public class RaftNodeTestsLive
         (status.term, status.vote != 0).ShouldBe((term, true));
     }
 
-    [RaftFact(Live = true)]
+    [RaftTheory(Live = true)]
+    [InlineData(GroupTransport.Loopback)]
+    [InlineData(GroupTransport.Host)]
     [Trait("ID", "2630")]
     [Trait("Kind", "live")]
-    public void TestNRGInvalidTAVDoesntPanic()
+    public void TestNRGInvalidTAVDoesntPanic(GroupTransport transport)
     {
-        using TestGroup<Adder> group = AdderGroup.Create(3, RaftLogKind.File);
+        using TestGroup<Adder> group = AdderGroup.Create(
+            3, RaftLogKind.File, transport: transport);
         Member<Adder> leader = group.WaitOnLeader();
         group.Stop(leader);
         File.WriteAllBytes(Path.Combine(leader.Config.StoreDirectory, "tav.idx"), [1, 2, 3, 4]);
@@ -384,13 +396,16 @@ public class RaftNodeTestsLive
         group.WaitOnTotal(10);
     }
 
-    [RaftFact(Live = true)]
+    [RaftTheory(Live = true)]
+    [InlineData(GroupTransport.Loopback)]
+    [InlineData(GroupTransport.Host)]
     [Trait("ID", "2698")]
     [Trait("Kind", "live")]
-    public void TestNRGChainOfBlocksRunInLockstep()
+    public void TestNRGChainOfBlocksRunInLockstep(GroupTransport transport)
     {
         using var group =
-            new TestGroup<ChainOfBlocks>(3, RaftLogKind.File, id => new ChainOfBlocks(id));
+            new TestGroup<ChainOfBlocks>(
+                3, RaftLogKind.File, id => new ChainOfBlocks(id), transport: transport);
         group.WaitOnLeader();
         var random = new Random(2698);
         for (int iteration = 1; iteration <= 50; iteration++)
@@ -408,12 +423,15 @@ public class RaftNodeTestsLive
         group.Members.ShouldAllBe(member => member.State.Ready);
     }
 
-    [RaftFact(Live = true)]
+    [RaftTheory(Live = true)]
+    [InlineData(GroupTransport.Loopback)]
+    [InlineData(GroupTransport.Host)]
     [Trait("ID", "new")]
     [Trait("Kind", "live")]
-    public void TestNRGTrackPeerLag()
+    public void TestNRGTrackPeerLag(GroupTransport transport)
     {
-        using TestGroup<Adder> group = AdderGroup.Create(3, RaftLogKind.File);
+        using TestGroup<Adder> group = AdderGroup.Create(
+            3, RaftLogKind.File, transport: transport);
         long total = 0;
         for (int round = 0; round < 2; round++)
         {

@@ -13,12 +13,15 @@ public class RaftNodeTestsLiveTerms
 {
     private const string Inbox = "test.inbox";
 
-    [RaftFact(Live = true)]
+    [RaftTheory(Live = true)]
+    [InlineData(GroupTransport.Loopback)]
+    [InlineData(GroupTransport.Host)]
     [Trait("ID", "2620")]
     [Trait("Kind", "live")]
-    public void TestNRGRecoverFromFollowingNoLeader()
+    public void TestNRGRecoverFromFollowingNoLeader(GroupTransport transport)
     {
-        using TestGroup<Adder> group = AdderGroup.Create(3, RaftLogKind.File);
+        using TestGroup<Adder> group = AdderGroup.Create(
+            3, RaftLogKind.File, transport: transport);
         Member<Adder> leader = group.WaitOnLeader();
         ulong term = leader.Node.Term();
         foreach (Member<Adder> member in group.Members)

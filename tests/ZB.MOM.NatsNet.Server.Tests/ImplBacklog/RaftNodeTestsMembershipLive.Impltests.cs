@@ -9,12 +9,14 @@ public class RaftNodeTestsMembershipLive
     private static readonly TimeSpan OneSecond = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan TwoSeconds = TimeSpan.FromSeconds(2);
 
-    [RaftFact(Live = true)]
+    [RaftTheory(Live = true)]
+    [InlineData(GroupTransport.Loopback)]
+    [InlineData(GroupTransport.Host)]
     [Trait("ID", "2639")]
     [Trait("Kind", "live")]
-    public void TestNRGRemoveLeaderPeerDeadlockBug()
+    public void TestNRGRemoveLeaderPeerDeadlockBug(GroupTransport transport)
     {
-        using TestGroup<Adder> group = Create();
+        using TestGroup<Adder> group = Create(transport);
         Member<Adder> leader = group.WaitOnLeader();
 
         leader.Node.ProposeRemovePeer(leader.Id);
@@ -23,12 +25,14 @@ public class RaftNodeTestsMembershipLive
         group.Until(() => leader.Node.GroupLeader() != leader.Id, "the old leader's farewell");
     }
 
-    [RaftFact(Live = true)]
+    [RaftTheory(Live = true)]
+    [InlineData(GroupTransport.Loopback)]
+    [InlineData(GroupTransport.Host)]
     [Trait("ID", "2700")]
     [Trait("Kind", "live")]
-    public void TestNRGProposeRemovePeer()
+    public void TestNRGProposeRemovePeer(GroupTransport transport)
     {
-        using TestGroup<Adder> group = Create();
+        using TestGroup<Adder> group = Create(transport);
         Member<Adder> leader = group.WaitOnLeader();
 
         leader.Node.ProposeRemovePeer(group.NonLeaders()[0].Id);
@@ -36,13 +40,15 @@ public class RaftNodeTestsMembershipLive
         ExpectPeers(group, 2);
     }
 
-    [RaftFact(Live = true)]
+    [RaftTheory(Live = true)]
+    [InlineData(GroupTransport.Loopback)]
+    [InlineData(GroupTransport.Host)]
     [Trait("ID", "new")]
     [Trait("Kind", "live")]
-    public void TestNRGProposeRemovePeerNonExistent()
+    public void TestNRGProposeRemovePeerNonExistent(GroupTransport transport)
     {
         const string Stranger = "deadbeef";
-        using TestGroup<Adder> group = Create();
+        using TestGroup<Adder> group = Create(transport);
         Member<Adder> leader = group.WaitOnLeader();
         leader.Node.PeerNames().ShouldNotContain(Stranger);
 
@@ -120,12 +126,14 @@ public class RaftNodeTestsMembershipLive
         (next.Peers().Count, next.MembershipChangeInProgress()).ShouldBe((2, false));
     }
 
-    [RaftFact(Live = true)]
+    [RaftTheory(Live = true)]
+    [InlineData(GroupTransport.Loopback)]
+    [InlineData(GroupTransport.Host)]
     [Trait("ID", "2709")]
     [Trait("Kind", "live")]
-    public void TestNRGLeaderResurrectsRemovedPeers()
+    public void TestNRGLeaderResurrectsRemovedPeers(GroupTransport transport)
     {
-        using TestGroup<Adder> group = Create();
+        using TestGroup<Adder> group = Create(transport);
         Member<Adder> leader = group.WaitOnLeader();
         Member<Adder>[] followers = [.. group.NonLeaders()];
         leader.Node.ProposeRemovePeer(followers[0].Id);
@@ -141,12 +149,14 @@ public class RaftNodeTestsMembershipLive
         leader.Node.Peers().Count.ShouldBe(2);
     }
 
-    [RaftFact(Live = true)]
+    [RaftTheory(Live = true)]
+    [InlineData(GroupTransport.Loopback)]
+    [InlineData(GroupTransport.Host)]
     [Trait("ID", "2710")]
     [Trait("Kind", "live")]
-    public void TestNRGAddPeers()
+    public void TestNRGAddPeers(GroupTransport transport)
     {
-        using TestGroup<Adder> group = Create();
+        using TestGroup<Adder> group = Create(transport);
         Member<Adder> leader = group.WaitOnLeader();
         leader.Node.ClusterSize().ShouldBe(3);
 
@@ -179,12 +189,14 @@ public class RaftNodeTestsMembershipLive
         group.Unfreeze(followers);
     }
 
-    [RaftFact(Live = true)]
+    [RaftTheory(Live = true)]
+    [InlineData(GroupTransport.Loopback)]
+    [InlineData(GroupTransport.Host)]
     [Trait("ID", "2713")]
     [Trait("Kind", "live")]
-    public void TestNRGSingleNodeElection()
+    public void TestNRGSingleNodeElection(GroupTransport transport)
     {
-        using TestGroup<Adder> group = Create();
+        using TestGroup<Adder> group = Create(transport);
         for (int left = 2; left >= 1; left--)
         {
             Member<Adder> leader = group.WaitOnLeader();
@@ -216,7 +228,9 @@ public class RaftNodeTestsMembershipLive
                 .ShouldBe((1, 1, false));
     }
 
-    private static TestGroup<Adder> Create() => AdderGroup.Create(3, RaftLogKind.Memory);
+    private static TestGroup<Adder> Create(
+        GroupTransport transport = GroupTransport.Loopback)
+        => AdderGroup.Create(3, RaftLogKind.Memory, transport: transport);
 
     private static RaftStatus Refusal(Action call) => Should.Throw<RaftException>(call).Status;
 

@@ -10,12 +10,15 @@ namespace ZB.MOM.NatsNet.Server.Tests.ImplBacklog;
 [Collection("live")]
 public class RaftNodeTestsPeerTracking
 {
-    [RaftFact(Live = true)]
+    [RaftTheory(Live = true)]
+    [InlineData(GroupTransport.Loopback)]
+    [InlineData(GroupTransport.Host)]
     [Trait("ID", "2689")]
     [Trait("Kind", "live")]
-    public void TestNRGTrackPeerActive()
+    public void TestNRGTrackPeerActive(GroupTransport transport)
     {
-        using TestGroup<Adder> group = AdderGroup.Create(3, RaftLogKind.File, "_meta_");
+        using TestGroup<Adder> group = AdderGroup.Create(
+            3, RaftLogKind.File, "_meta_", transport: transport);
         Member<Adder> leader = group.WaitOnLeader();
         Member<Adder>[] others = [.. group.NonLeaders()];
         (Member<Adder> observed, Member<Adder> next) = (others[0], others[1]);

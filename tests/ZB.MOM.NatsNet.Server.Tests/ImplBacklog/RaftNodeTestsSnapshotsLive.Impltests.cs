@@ -6,12 +6,15 @@ namespace ZB.MOM.NatsNet.Server.Tests.ImplBacklog;
 [Collection("live")]
 public class RaftNodeTestsSnapshotsLive
 {
-    [RaftFact(Live = true)]
+    [RaftTheory(Live = true)]
+    [InlineData(GroupTransport.Loopback)]
+    [InlineData(GroupTransport.Host)]
     [Trait("ID", "2617")]
     [Trait("Kind", "live")]
-    public void TestNRGSnapshotAndRestart()
+    public void TestNRGSnapshotAndRestart(GroupTransport transport)
     {
-        using TestGroup<Adder> group = AdderGroup.Create(3, RaftLogKind.File);
+        using TestGroup<Adder> group = AdderGroup.Create(
+            3, RaftLogKind.File, transport: transport);
         Member<Adder> leader = group.WaitOnLeader();
         Member<Adder> stopped = group.NonLeaders()[0];
         var random = new Random(2617);
@@ -67,13 +70,15 @@ public class RaftNodeTestsSnapshotsLive
         group.WaitOnTotal(20);
     }
 
-    [RaftFact(Live = true)]
+    [RaftTheory(Live = true)]
+    [InlineData(GroupTransport.Loopback)]
+    [InlineData(GroupTransport.Host)]
     [Trait("ID", "2699")]
     [Trait("Kind", "live")]
-    public void TestNRGChainOfBlocksStopAndCatchUp()
+    public void TestNRGChainOfBlocksStopAndCatchUp(GroupTransport transport)
     {
         using var group = new TestGroup<ChainOfBlocks>(
-            3, RaftLogKind.File, member => new ChainOfBlocks(member));
+            3, RaftLogKind.File, member => new ChainOfBlocks(member), transport: transport);
         var random = new Random(2699);
         group.WaitOnLeader();
         for (int iteration = 1; iteration <= 50; iteration++)

@@ -2,6 +2,16 @@ using ZB.MOM.NatsNet.Server.Native;
 
 namespace ZB.MOM.NatsNet.Server.Tests.Support;
 
+/// <summary>What carries the messages of a test group.</summary>
+public enum GroupTransport
+{
+    /// <summary>The engine's own in-process network, which can be listened to.</summary>
+    Loopback,
+
+    /// <summary>The host, over an in-process bus.</summary>
+    Host,
+}
+
 /// <summary>One member of a test group, with what it has built from the log.</summary>
 internal sealed class Member<TState>(RaftConfig config, TState state, Raft node)
     where TState : IStateMachine
@@ -34,8 +44,9 @@ internal sealed class Member<TState>(RaftConfig config, TState state, Raft node)
 }
 
 /// <summary>
-/// A live group in one runtime on an in-process network. Nobody but the test moves time, and the
-/// test's thread applies what is committed, so a run does not depend on the machine's speed.
+/// A live group in one runtime, on an in-process network or a bus of the host. Nobody but the test
+/// moves time, and the test's thread applies what is committed, so a run does not depend on the
+/// machine's speed.
 /// </summary>
 internal sealed class TestGroup<TState> : IDisposable
     where TState : IStateMachine
@@ -46,6 +57,7 @@ internal sealed class TestGroup<TState> : IDisposable
     private readonly TestFolder _folder = new();
     private readonly RaftRuntime _runtime;
     private readonly RaftLogKind _log;
+    private readonly GroupTransport _transport;
     private readonly Func<string, TState> _state;
     private readonly List<Member<TState>> _members = [];
 
@@ -54,10 +66,12 @@ internal sealed class TestGroup<TState> : IDisposable
         RaftLogKind log,
         Func<string, TState> state,
         string name = "TEST",
-        RaftTiming? timing = null)
+        RaftTiming? timing = null,
+        GroupTransport transport = GroupTransport.Loopback)
     {
         Name = name;
         _log = log;
+        _transport = transport;
         _state = state;
         _runtime = new RaftRuntime(new RaftRuntimeOptions
         {
@@ -65,6 +79,11 @@ internal sealed class TestGroup<TState> : IDisposable
             Seed = 1,
             ManualClock = true,
         });
+        if (transport == GroupTransport.Host)
+        {
+            _runtime.SetRoutingReady(true);
+        }
+
         string[] ids = [.. Enumerable.Range(1, size).Select(Ids.OfMember)];
         foreach (string id in ids)
         {
@@ -79,6 +98,8 @@ internal sealed class TestGroup<TState> : IDisposable
     internal RaftRuntime Runtime => _runtime;
 
     internal LoopbackNetwork Network { get; } = new();
+
+    internal InProcessRaftBus Bus { get; } = new();
 
     internal IReadOnlyList<Member<TState>> Members => _members;
 
@@ -160,7 +181,8 @@ internal sealed class TestGroup<TState> : IDisposable
     {
         foreach (Member<TState> member in members)
         {
-            Network.Freeze(member.Node);
+            _members.ShouldContain(member);
+            member.Node.Freeze();
             member.Frozen = true;
         }
     }
@@ -169,7 +191,8 @@ internal sealed class TestGroup<TState> : IDisposable
     {
         foreach (Member<TState> member in members)
         {
-            Network.Unfreeze(member.Node);
+            _members.ShouldContain(member);
+            member.Node.Unfreeze();
             member.Frozen = false;
         }
     }
@@ -199,7 +222,7 @@ internal sealed class TestGroup<TState> : IDisposable
         member.Stopped.ShouldBeTrue("only a stopped member can be restarted");
         member.State.Restart();
         member.LeadChange = null;
-        member.Node = _runtime.Open(member.Config, Network);
+        member.Node = Open(member.Config);
         member.Stopped = false;
     }
 
@@ -231,9 +254,20 @@ internal sealed class TestGroup<TState> : IDisposable
             Log = _log,
         };
         RaftRuntime.Bootstrap(config, known, allPeersKnown: true);
-        var member = new Member<TState>(config, _state(id), _runtime.Open(config, Network));
+        var member = new Member<TState>(config, _state(id), Open(config));
         _members.Add(member);
         return member;
+    }
+
+    private Raft Open(RaftConfig config)
+    {
+        if (_transport == GroupTransport.Loopback)
+        {
+            return _runtime.Open(config, Network);
+        }
+
+        _runtime.SetPeerOnline(config.PeerId, online: true);
+        return _runtime.Open(config, Bus.Connect(config.PeerId));
     }
 
     private void MoveTime()
@@ -279,8 +313,12 @@ internal sealed class TestGroup<TState> : IDisposable
 internal static class AdderGroup
 {
     internal static TestGroup<Adder> Create(
-        int size, RaftLogKind log, string name = "TEST", RaftTiming? timing = null)
-        => new(size, log, _ => new Adder(), name, timing);
+        int size,
+        RaftLogKind log,
+        string name = "TEST",
+        RaftTiming? timing = null,
+        GroupTransport transport = GroupTransport.Loopback)
+        => new(size, log, _ => new Adder(), name, timing, transport);
 
     /// <summary>
     /// Proposes a delta on any member: the leader takes it, another one forwards it.

@@ -20,5 +20,6 @@ internal readonly ref struct Lease
 
     internal IntPtr Pointer { get; }
 
-    public void Dispose() => _handle.DangerousRelease();
+    /// <summary>Lets go; a default one holds nothing.</summary>
+    public void Dispose() => _handle?.DangerousRelease();
 }

@@ -23,9 +23,9 @@ internal static unsafe partial class NativeMethods
     }
 
     internal static RaftStatus NodeOpen(
-        RuntimeHandle runtime, NodePlace place, LoopbackHandle network, out NodeHandle? node)
+        RuntimeHandle runtime, NodePlace place, LoopbackHandle? network, out NodeHandle? node)
     {
-        using var networkLease = new Lease(network);
+        using Lease networkLease = network is null ? default : new Lease(network);
         NrgNodeConfig.Unmanaged config = place.Config;
         IntPtr opened = IntPtr.Zero;
         int status;
@@ -42,7 +42,9 @@ internal static unsafe partial class NativeMethods
                 config.group_name_ptr = (IntPtr)name;
                 config.store_root_ptr = (IntPtr)root;
                 config.loopback = networkLease.Pointer;
-                config.transport = Nrg.NRG_TRANSPORT_LOOPBACK;
+                config.transport = network is null
+                    ? Nrg.NRG_TRANSPORT_HOST
+                    : Nrg.NRG_TRANSPORT_LOOPBACK;
                 status = Interop.nrg_node_open(
                     runtime.DangerousGetHandle(), (IntPtr)(&config), (IntPtr)(&opened));
             }

@@ -19,12 +19,6 @@ internal static class ThrowHelper
         }
     }
 
-    /// <summary>The operation's engine part comes with a later version.</summary>
-    /// <param name="operation">The member's name.</param>
-    /// <returns>The exception to throw.</returns>
-    internal static NotSupportedException NotYet(string operation)
-        => new($"{operation} is not supported by this version of the engine");
-
     /// <summary>The exception for a status; reads this thread's last native text.</summary>
     /// <param name="status">A status other than Ok.</param>
     /// <param name="operation">The operation.</param>
