@@ -61,7 +61,7 @@ public sealed class LoopbackNetwork : IDisposable
     /// </summary>
     /// <param name="pattern">The subject, with NATS wildcards.</param>
     /// <param name="additionBy">
-    /// Only after an append entry of this leader whose one entry adds a peer; null for all messages.
+    /// Only after an append entry of this leader whose one entry adds a peer; null for all.
     /// </param>
     /// <param name="peers">Who is cut off.</param>
     internal void CutOffAfter(string pattern, string? additionBy, params ReadOnlySpan<string> peers)
