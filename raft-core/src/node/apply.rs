@@ -179,7 +179,7 @@ impl Node {
         };
         self.commit = index;
         self.counters.commits += 1;
-        self.install_committed_snapshot(&entry);
+        self.install_committed_snapshot(&entry)?;
         let (body, removed_us) = self.apply_entries(index, entry);
         self.counters.entries_committed += match &body {
             Body::Message(message) => message.count() as u64,

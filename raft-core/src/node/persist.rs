@@ -188,10 +188,7 @@ impl Node {
             return Err(StoreFailed);
         }
         let index = self.last_index.next();
-        let seq = match self.log_kind {
-            LogKind::Memory => self.durability.issued,
-            LogKind::File => self.durability.issue(),
-        };
+        let seq = self.next_log_write();
         if let Err(error) = self.log.append(index, seq, frame) {
             self.fail_storage(error);
             return Err(StoreFailed);
@@ -226,10 +223,7 @@ impl Node {
             });
             return false;
         }
-        let seq = match self.log_kind {
-            LogKind::Memory => self.durability.issued,
-            LogKind::File => self.durability.issue(),
-        };
+        let seq = self.next_log_write();
         if let Err(error) = self.log.truncate(last, seq) {
             self.fail_storage(error);
             return false;
@@ -266,13 +260,30 @@ impl Node {
         self.truncate_wal(Term::ZERO, Index::ZERO, leader)
     }
 
+    /// Drops the whole log, which a snapshot stands for. False when that failed and the node with
+    /// it.
+    pub(super) fn drop_log(&mut self) -> bool {
+        let seq = self.next_log_write();
+        if let Err(error) = self.log.truncate(Index::ZERO, seq) {
+            self.fail_storage(error);
+            return false;
+        }
+        self.durability.cut(Index::ZERO);
+        true
+    }
+
+    /// The number of the next change of the log. A memory log has no writes to wait for.
+    fn next_log_write(&mut self) -> WriteSeq {
+        match self.log_kind {
+            LogKind::Memory => self.durability.issued,
+            LogKind::File => self.durability.issue(),
+        }
+    }
+
     /// Drops the log up to a durable snapshot at `index`; a log that ends before it goes on after
     /// it. False when that failed and the node with it.
     pub(super) fn compact_log(&mut self, index: Index) -> bool {
-        let seq = match self.log_kind {
-            LogKind::Memory => self.durability.issued,
-            LogKind::File => self.durability.issue(),
-        };
+        let seq = self.next_log_write();
         if let Err(error) = self.log.compact(index.next(), seq) {
             self.fail_storage(error);
             return false;

@@ -544,6 +544,20 @@ fn first_committed_snapshot_entry_becomes_the_local_snapshot() {
     assert!(rig.node.drain_and_replay_snapshot(rig.now));
 }
 
+/// SE-29: the entry before the snapshot is of a later term than the one at the leader's commit.
+#[test]
+fn committed_snapshot_entry_has_the_term_of_what_it_stands_for() {
+    let mut rig = Rig::follower_at(1, 1, MemoryLog::new());
+    rig.live(entry(N0, 2, 1, (1, 1), b"uncommitted"));
+    let entry_of = |kind| Entry { kind, data: DATA };
+    rig.live(special(N0, 2, 1, (2, 2), entry_of(EntryType::Snapshot)));
+
+    rig.live(entry(N0, 2, 3, (2, 3), b""));
+    rig.sync();
+
+    assert_eq!(rig.files.names(), ["snap.1.1"]);
+}
+
 /// TestNRGDrainAndReplaySnapshot (2688).
 #[test]
 fn drained_queue_begins_again_with_the_snapshot() {
@@ -719,6 +733,26 @@ fn start_from_a_snapshot_of_a_later_term_than_the_saved_one_is_in_that_term() {
     assert_eq!((node.term, node.last_term), (Term(7), Term(7)));
     let saved = node.take_writes().unwrap().term_vote.unwrap();
     assert_eq!((saved.term, saved.vote), (Term(7), None));
+}
+
+/// The snapshot overtook a cut of the log on the way to the disk: simulator, seed 2102549.
+#[test]
+fn log_with_another_entry_where_the_snapshot_ends_is_dropped() {
+    let peers = members(&[SELF, N0]);
+    let start = |term| {
+        let mut setup = setup(&[SELF], Box::new(log_of(1, 5)));
+        setup.snapshots.found = found(file(term, 3, &peers, b"state"), &peers);
+        Node::recover(setup, crate::time::Instant::ZERO).unwrap()
+    };
+
+    for (term, log) in [(1, (2, 4, 5)), (3, (0, 4, 3))] {
+        let node = start(term);
+
+        let state = node.log.state();
+        assert_eq!((state.messages, state.first.0, state.last.0), log);
+        let end = if term == 1 { (1, 5) } else { (3, 3) };
+        assert_eq!((node.last_term.0, node.last_index.0), end);
+    }
 }
 
 /// Issue 7620: a log that does not begin where the snapshot ends.

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 
 use super::{CheckpointId, Node, SnapshotError};
+use crate::node::error::CommitError;
 use crate::node::{Bug, LogLevel};
 use crate::storage::{SnapshotOp, SnapshotOutcome, SnapshotWrite};
 use crate::time::Instant;
@@ -122,9 +123,18 @@ impl Node {
     }
 
     /// A committed snapshot entry becomes the local snapshot if there is none yet
-    /// (behaviour.md 9.3). Its term is that of the entry before, its index the sender's commit,
-    /// as the server has it (SE-29).
-    pub(in crate::node) fn install_committed_snapshot(&mut self, message: &AppendEntry) {
+    /// (behaviour.md 9.3). It stands for everything up to the sender's commit.
+    ///
+    /// Differs from the server: its term is that of the entry at that commit. The server takes the
+    /// term of the entry before the snapshot (SE-29), which may be a later one; a log that ends
+    /// there would win votes against logs that hold more.
+    ///
+    /// # Errors
+    /// [`CommitError::Closed`]: the entry at the commit cannot be read.
+    pub(in crate::node) fn install_committed_snapshot(
+        &mut self,
+        message: &AppendEntry,
+    ) -> Result<(), CommitError> {
         let upto = message.head.commit;
         let is_first = self.snapshots.adopted.is_none() && self.snapshots.installs.is_empty();
         let is_alone = message.count() == 1
@@ -132,18 +142,24 @@ impl Node {
                 .entries()
                 .all(|entry| entry.kind == EntryType::Snapshot);
         if !is_alone || !is_first || upto == Index::ZERO {
-            return;
+            return Ok(());
         }
         let Some(entry) = message.shared_entries().next() else {
-            return;
+            return Ok(());
+        };
+        // Nothing there: a message that contradicts itself.
+        let last = self.load_entry(upto);
+        let Some(last) = last.map_err(|_| CommitError::Closed)? else {
+            return Ok(());
         };
         let peers = self.committed_peer_state(upto);
         self.install_snapshot_core(SnapshotFile {
-            last_term: message.head.prev_term,
+            last_term: last.head.term,
             last_index: upto,
             peer_state: peers.encode(),
             data: entry.data,
         });
+        Ok(())
     }
 
     /// A catch-up skips ahead: that must be the leader's snapshot (behaviour.md 7.4, 11B). Until it

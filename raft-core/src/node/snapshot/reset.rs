@@ -2,10 +2,11 @@
 //! (behaviour.md 3.6, 9.6, 14.1).
 
 use super::{Node, SnapshotError};
-use crate::node::{FatalError, Fate};
+use crate::node::{FatalError, Fate, LogLevel};
 use crate::storage::FoundSnapshots;
 use crate::time::Instant;
 use crate::types::{Index, Term};
+use crate::wire::AppendEntry;
 
 impl Node {
     /// Begins from the snapshot that was found (server: `setupLastSnapshot`). It is handed to the
@@ -34,6 +35,7 @@ impl Node {
             }
             self.apply.push_snapshot(index, newest.file.data);
             self.signal_apply();
+            self.drop_stale_log(index, newest.file.last_term)?;
             self.compact_log(index);
         } else {
             self.check_alignment(Index::ZERO)?;
@@ -60,6 +62,33 @@ impl Node {
             first: log.first,
             last: log.last,
         })
+    }
+
+    /// Drops a log that has another entry where the snapshot ends (Raft paper, section 7). The node
+    /// had cut it and its snapshot overtook the cut on the way to the disk; nothing of what is
+    /// there was acknowledged since, and nothing of it can be committed.
+    fn drop_stale_log(&mut self, snapshot: Index, term: Term) -> Result<(), FatalError> {
+        let log = self.log.state();
+        if snapshot < log.first || log.last <= snapshot {
+            return Ok(());
+        }
+        let index = snapshot.next();
+        let unreadable = |why: String| FatalError::Unreadable { index, why };
+        let frame = self.log.load(index);
+        let frame = frame.map_err(|error| unreadable(error.to_string()))?;
+        let after = AppendEntry::decode(frame).map_err(|error| unreadable(error.to_string()))?;
+        if after.head.prev_term == term {
+            return Ok(());
+        }
+        self.note(
+            LogLevel::Warn,
+            format!(
+                "dropped the log: it has another entry at {snapshot} than the snapshot; nothing \
+                 acknowledged is lost"
+            ),
+        );
+        self.drop_log();
+        Ok(())
     }
 
     /// Hands the last snapshot to the application once more and holds what follows back until
