@@ -35,8 +35,9 @@ impl Node {
     /// (server: `switchToCandidate`).
     ///
     /// Differs from the server: a node whose own addition is not committed, as far as it knows, may
-    /// campaign; only its removal keeps it from it. With both refused a group can be left whose
-    /// longest logs belong to those who wait.
+    /// campaign; only its removal keeps it from it, and that not once a candidate asked for its vote
+    /// whose log is shorter: that one cannot win, and perhaps nobody can (Raft thesis 4.2.2). With
+    /// all of them refused a group can be left whose longest logs belong to those who wait.
     pub(super) fn switch_to_candidate(&mut self) {
         if self.role == Role::Closed {
             return;
@@ -50,7 +51,9 @@ impl Node {
             .membership_change
             .as_ref()
             .is_some_and(|c| c.peer == self.id && c.prev.is_some());
-        if removes_us || (self.managed && !self.peers.contains_key(&self.id)) {
+        let is_out = self.managed && !self.peers.contains_key(&self.id);
+        let is_needed = removes_us && self.holds_more;
+        if (removes_us || is_out) && !is_needed {
             self.update_leader(None);
             self.arm_election(self.timing.election_min);
             return;
@@ -176,6 +179,7 @@ impl Node {
         }
         let ours = (self.last_term, self.last_index);
         let is_far = (request.last_term, request.last_index) >= ours;
+        self.holds_more |= !is_far;
         if free && (is_far || self.has_bug(Bug::VotesForShorterLogs)) {
             if self.fatal.is_none() && self.cast_vote(request.candidate) {
                 self.reset_election_timeout();

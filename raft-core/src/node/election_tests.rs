@@ -461,6 +461,27 @@ fn pending_removal_keeps_a_node_from_campaigning_and_a_pending_addition_does_not
     }
 }
 
+/// The one that is leaving holds entries nobody else has, and its vote is needed: simulator, seed
+/// 2185959.
+#[test]
+fn node_that_is_leaving_campaigns_when_a_candidate_lacks_its_entries() {
+    let mut rig = Rig::follower_at(1, 1, MemoryLog::new());
+    let removal = Entry::about(EntryType::RemovePeer, SELF);
+    rig.live(special(N0, 1, 0, (1, 1), removal));
+    let mut asked = |index| {
+        rig.ask(2, (1, index), N1);
+        rig.sync();
+        rig.node.switch_to_candidate();
+        (rig.view().role, rig.view().term)
+    };
+
+    assert_eq!(asked(2), (Role::Follower, 2), "it may win without us");
+    assert_eq!(asked(1), (Role::Candidate, 3));
+    rig.live(entry(N1, 3, 0, (1, 2), b""));
+    rig.node.switch_to_candidate();
+    assert_eq!(rig.view().role, Role::Follower, "there is a leader");
+}
+
 #[test]
 fn candidate_that_may_not_start_a_round_repeats_its_request() {
     let mut rig = Rig::follower_at(4, 2, MemoryLog::new());

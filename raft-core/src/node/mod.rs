@@ -157,6 +157,8 @@ pub struct Node {
     domain_ext: u16,
     /// New, empty and not recovering: votes are not flagged as coming from an empty log.
     initializing: bool,
+    /// A candidate asked for our vote whose log is shorter, and no leader was heard of since.
+    holds_more: bool,
     /// Joined by a scale-up: an observer until `initializing` is reset.
     scale_up: bool,
     /// The index to be processed before leadership is announced; zero when there is none

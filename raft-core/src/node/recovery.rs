@@ -113,6 +113,7 @@ impl Node {
             observer: setup.observer,
             domain_ext: setup.peer_state.domain_ext,
             initializing: false,
+            holds_more: false,
             scale_up: false,
             announce_at: Index::ZERO,
             leads_from: Index::ZERO,

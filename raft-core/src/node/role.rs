@@ -155,6 +155,7 @@ impl Node {
     pub(super) fn update_leader(&mut self, leader: Option<PeerId>) {
         let was_us = self.leader == Some(self.id);
         self.leader = leader;
+        self.holds_more &= leader.is_none();
         if !self.had_leader && leader.is_some() {
             self.had_leader = true;
             if std::mem::take(&mut self.maybe_leader) && leader != Some(self.id) {
