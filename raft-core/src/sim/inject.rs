@@ -420,11 +420,12 @@ impl Trouble {
 }
 
 impl Cluster {
-    /// Whether a server lost its disk and has no entry again.
-    pub(super) fn has_amnesia(&self) -> bool {
+    /// Whether a server has no entry, so that its vote may not count: it lost its disk, or it was
+    /// told to campaign before it had any.
+    pub(super) fn has_empty_log(&self) -> bool {
         (0..self.len())
             .filter_map(|at| self.server(at))
-            .any(|server| server.recovering && server.shadow.durable.last() == Index::ZERO)
+            .any(|server| server.shadow.durable.last() == Index::ZERO)
     }
 
     /// Whether losing the disk of a server loses nothing that counts.

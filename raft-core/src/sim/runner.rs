@@ -219,15 +219,15 @@ impl Run {
         }
     }
 
-    /// A minority that stays broken, in some worlds. Not where a server has lost its disk and not
-    /// caught up: it counts among those that are broken (behaviour.md 6.5, empty votes). And one
-    /// less where members come and go: a change may be under way.
+    /// A minority that stays broken, in some worlds. Not where a server holds no entry: it may count
+    /// among those that are broken (behaviour.md 6.5, empty votes). And one less where members come
+    /// and go: a change may be under way.
     fn choose_broken(&mut self, world: &Cluster, plan: &Plan) -> Vec<usize> {
         let members = world.members();
         let changes = [Fault::AddPeer, Fault::RemovePeer];
         let reserve = usize::from(changes.iter().any(|fault| plan.mix.has(*fault)));
         let most = (members.len().saturating_sub(1) / 2).saturating_sub(reserve);
-        let none = plan.mix.has(Fault::Rescue) || world.has_amnesia() || most == 0;
+        let none = plan.mix.has(Fault::Rescue) || world.has_empty_log() || most == 0;
         if self.trouble.draw(3) != 0 || none {
             return Vec::new();
         }
@@ -245,37 +245,37 @@ impl Run {
     /// Liveness: leader, commits, and everybody caught up, while clients go on proposing.
     pub(super) fn live(&mut self, world: &mut Cluster, broken: &[usize]) -> Result<(), Failure> {
         let (begin, before) = (world.now(), world.acknowledged());
-        let mut target = None;
-        let mut whole;
-        loop {
-            // Members may still come and go: a change that was under way, a server that was heard
-            // from and is taken in.
+        // Members may still come and go: a change that was under way, a server that was heard from
+        // and is taken in.
+        let whole = |world: &Cluster| {
             let members = world.members();
-            whole = (0..world.len())
-                .filter(|at| !broken.contains(at) && members.contains(&world.id(*at)))
-                .collect::<Vec<_>>();
+            let is_whole = |at: &usize| !broken.contains(at) && members.contains(&world.id(*at));
+            (0..world.len()).filter(is_whole).collect::<Vec<_>>()
+        };
+        let have = |world: &Cluster, index| {
+            let mut whole = whole(world).into_iter();
+            whole.all(|at| world.has_applied(at, index))
+        };
+        let mut target = None;
+        loop {
             if world.now().since(begin) > PEACE_MAX {
-                return Err(Failure::Liveness(stuck(world, &whole, before)));
+                return Err(Failure::Liveness(stuck(world, &whole(world), before)));
             }
             self.load(world);
             world.run_for(Duration::from_millis(20))?;
             if target.is_none() && world.acknowledged() >= before + PEACE_ENTRIES {
                 target = Some(world.committed());
             }
-            let reached = |target| whole.iter().all(|at| world.has_applied(*at, target));
-            if target.is_some_and(reached) {
+            if target.is_some_and(|target| have(world, target)) {
                 break;
             }
         }
-        let committed = world.committed();
-        let settled = world.run_until(PEACE_MAX, |world| {
-            whole.iter().all(|at| world.has_applied(*at, committed))
-        })?;
+        let settled = world.run_until(PEACE_MAX, |world| have(world, world.committed()))?;
         if !settled {
-            return Err(Failure::Liveness(stuck(world, &whole, before)));
+            return Err(Failure::Liveness(stuck(world, &whole(world), before)));
         }
-        for at in &whole {
-            world.check_acknowledged(*at)?;
+        for at in whole(world) {
+            world.check_acknowledged(at)?;
         }
         if world.committed() == 0 || world.acknowledged() == 0 {
             let what = format!("{} proposals, nothing committed", self.proposed);

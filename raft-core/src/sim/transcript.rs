@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 
 use crate::time::Instant;
+use crate::types::PeerId;
 use crate::wire::{AppendEntry, AppendEntryResponse, VoteRequest, VoteResponse};
 
 /// The lines so far, if anybody wants them.
@@ -50,7 +51,13 @@ pub(super) fn message(subject: &str, payload: &bytes::Bytes) -> String {
         && let Ok(entry) = AppendEntry::decode(payload.clone())
     {
         let head = entry.head;
-        let kinds: Vec<_> = entry.entries().map(|e| format!("{:?}", e.kind)).collect();
+        let kinds: Vec<_> = entry
+            .entries()
+            .map(|e| match PeerId::from_text(e.data) {
+                Ok(peer) if e.kind.changes_membership() => format!("{:?} {peer}", e.kind),
+                _ => format!("{:?}", e.kind),
+            })
+            .collect();
         let way = if subject.starts_with("$NRG.CR.") {
             "catch-up"
         } else {

@@ -108,16 +108,26 @@ impl Ledger {
             }
             index = index.next();
         }
-        // The Raft paper's 5.4.2: what is of an older term commits only beneath an entry of the
-        // leader's own.
-        let last = self.mark(self.last()).unwrap_or_default().term;
-        if self.last() > known && led != Some(last) {
-            let to = self.last();
-            return Err(format!(
-                "committed up to {to}, of {last}, by counting its copies"
-            ));
+        let (to, last) = (self.last(), self.mark(self.last()).unwrap_or_default().term);
+        if to == known || led == Some(last) {
+            return Ok(());
         }
-        Ok(())
+        // The Raft paper's 5.4.2: what is of an older term commits only beneath an entry of the
+        // leader's own. A leader that commits its own removal stops there, below it.
+        let has_own_above = (to.next().0..=shadow.log.last().0).any(|at| {
+            let mark = shadow.log.at(Index(at));
+            let own = mark.filter(|mark| Some(mark.term) == led);
+            own.is_some_and(|mark| {
+                let quorum = self.check_quorum(Index(at), mark, standings, &copies);
+                quorum.is_ok()
+            })
+        });
+        if has_own_above {
+            return Ok(());
+        }
+        Err(format!(
+            "committed up to {to}, of {last}, by counting its copies"
+        ))
     }
 
     fn check_quorum(
