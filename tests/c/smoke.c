@@ -1,5 +1,6 @@
 // Uses the C ABI as a C host does: two runtimes, three nodes on loopback in one of them. Elects,
-// proposes, applies, hands the lead over, restarts from the files, and tries wrong arguments.
+// proposes, applies, hands the lead over, makes snapshots, restarts from the files, and tries wrong
+// arguments.
 // Exit code 0 if everything is as nrg.h says.
 
 #define _XOPEN_SOURCE 700
@@ -412,6 +413,80 @@ static void hand_over(world *self) {
     require_equal(self);
 }
 
+// One checkpoint is read and installed, one overtaken, one outlives its node's stop.
+static void take_checkpoints(world *self) {
+    const nrg_node *node = self->members[0].node;
+    nrg_checkpoint *first = NULL, *second = NULL;
+    nrg_batch *batch = NULL;
+    uint64_t freed = 0;
+    EXPECT(nrg_node_snapshot_load(node, &batch), NRG_STATUS_NO_SNAPSHOT);
+    REQUIRE(!batch);
+    OK(nrg_checkpoint_open(node, 0, &first));
+    EXPECT(nrg_checkpoint_open(node, 0, &second), NRG_STATUS_SNAPSHOT_IN_PROGRESS);
+    REQUIRE(!second);
+    EXPECT(nrg_checkpoint_load_last(first, &batch), NRG_STATUS_NO_SNAPSHOT);
+
+    // The log from its beginning, an index at a time.
+    uint64_t next = 0;
+    for (;;) {
+        size_t count = 0;
+        OK(nrg_checkpoint_entries_take(first, next, 1, 1 << 20, &batch));
+        if (!batch) {
+            break;
+        }
+        const nrg_batch_item *items = nrg_batch_items(batch, &count);
+        REQUIRE(items && count > 0 && items[0].index == (next ? next : 1));
+        next = items[0].index + 1;
+        OK(nrg_batch_free(batch));
+    }
+    REQUIRE(next == self->members[0].last_index + 1);
+
+    OK(nrg_checkpoint_install(first, (const uint8_t *)"state", 5, &freed));
+    REQUIRE(freed > 0);
+    EXPECT(nrg_checkpoint_install(first, NULL, 0, &freed), NRG_STATUS_SNAPSHOT_ABORTED);
+    OK(nrg_checkpoint_abort(first));
+    OK(nrg_checkpoint_free(first));
+    OK(nrg_node_snapshot_load(node, &batch));
+    size_t count = 0;
+    const nrg_batch_item *items = nrg_batch_items(batch, &count);
+    REQUIRE(count == 1 && items->index + 1 == next && items->entry_type == NRG_ENTRY_SNAPSHOT);
+    REQUIRE(items->data_len == 5 && memcmp(items->data_ptr, "state", 5) == 0);
+    OK(nrg_batch_free(batch));
+
+    propose_one(&self->members[0], "after");
+    UNTIL(self, all_applied);
+    OK(nrg_checkpoint_open(node, 0, &first));
+    OK(nrg_checkpoint_open(node, 1, &second));
+    EXPECT(nrg_checkpoint_entries_take(first, 0, 1, 1, &batch), NRG_STATUS_SNAPSHOT_ABORTED);
+    OK(nrg_checkpoint_free(first));
+    OK(nrg_node_stop(node));
+    UNTIL(self, all_stopped);
+    EXPECT(nrg_checkpoint_install(second, (const uint8_t *)"late", 4, &freed), NRG_STATUS_CLOSED);
+    OK(nrg_node_free(self->members[0].node));
+    EXPECT(nrg_checkpoint_load_last(second, &batch), NRG_STATUS_CLOSED);
+    OK(nrg_checkpoint_free(second));
+    OK(nrg_checkpoint_free(NULL));
+}
+
+// What was installed comes first after a restart, then what was proposed since.
+static void restart_from_snapshot(world *self, const char *folder) {
+    open_nodes(self, folder, 0);
+    nrg_batch *batch = NULL;
+    for (uint64_t end = now_ms() + 60000; !batch;) {
+        REQUIRE(now_ms() < end);
+        OK(nrg_node_apply_take(self->members[0].node, 1, 1 << 20, &batch));
+    }
+    size_t count = 0;
+    const nrg_batch_item *items = nrg_batch_items(batch, &count);
+    REQUIRE(count > 0 && items->entry_type == NRG_ENTRY_SNAPSHOT && items->data_len == 5);
+    uint64_t reached = items->index, entries = 0, bytes = 0;
+    OK(nrg_batch_free(batch));
+    OK(nrg_node_processed(self->members[0].node, reached, reached, &entries, &bytes));
+    OK(nrg_node_campaign(self->members[0].node, NRG_CAMPAIGN_IMMEDIATELY));
+    wanted_entries = 1;
+    UNTIL(self, all_applied);
+}
+
 static void read_logs(world *self) {
     size_t total = 0;
     for (;;) {
@@ -571,6 +646,8 @@ int main(void) {
     wanted_entries = 0;
     propose_one(&lone.members[0], "alone");
     UNTIL(&lone, all_applied);
+    take_checkpoints(&lone);
+    restart_from_snapshot(&lone, lone_folder);
     OK(nrg_node_delete(lone.members[0].node));
     stop_nodes(&lone);
     close_runtime(&lone);
