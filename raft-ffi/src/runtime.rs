@@ -275,7 +275,7 @@ pub unsafe extern "C" fn nrg_runtime_metrics(
             applied: counted.applied,
             syncs: counted.syncs,
             sync_nanos: counted.sync_nanos_total,
-            proposals_refused: counted.proposals_refused,
+            proposals_refused: counted.refused.total() + counted.proposals_dropped,
             messages_sent: counted.messages_sent,
             leader_changes: counted.leader_changes,
             messages_malformed: counted.messages_malformed,

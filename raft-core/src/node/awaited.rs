@@ -158,7 +158,7 @@ impl Node {
             _ => Fate::NotAppended,
         };
         for proposal in proposals {
-            self.counters.proposals_refused += 1;
+            self.counters.proposals_dropped += 1;
             if let Some(tag) = proposal.tag {
                 self.awaited.end(tag, fate);
                 self.outbox.raise(signal::OUTCOME);

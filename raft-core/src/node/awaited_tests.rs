@@ -108,7 +108,7 @@ fn proposal_that_was_not_appended_says_so() {
 
     let all = [1, 2, 3].map(|number| ended(number, Fate::NotAppended));
     assert_eq!(rig.outcomes(), all);
-    assert_eq!(rig.node.counters().proposals_refused, 3);
+    assert_eq!(rig.node.counters().proposals_dropped, 3);
 }
 
 #[test]

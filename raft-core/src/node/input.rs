@@ -168,11 +168,15 @@ impl Node {
     /// backlog has room.
     fn handle_forwarded_proposal(&mut self, reply: Option<Subject>, payload: Bytes) {
         if self.role != Role::Leader || !self.complete_leader || self.fatal.is_some() {
-            self.counters.proposals_refused += 1;
+            self.counters.refused.not_leader += 1;
             return;
         }
-        if self.step_down_if_overrun() || self.is_backlog_full() {
-            self.counters.proposals_refused += 1;
+        if self.step_down_if_overrun() {
+            self.counters.refused.not_leader += 1;
+            return;
+        }
+        if self.is_backlog_full() {
+            self.counters.refused.backlog += 1;
             return;
         }
         let entry = Entry::normal(payload);

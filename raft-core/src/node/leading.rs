@@ -52,8 +52,8 @@ impl Node {
             self.proposals.extend(proposals?);
             Ok(())
         });
-        if taken.is_err() {
-            self.counters.proposals_refused += 1;
+        if let Err(why) = &taken {
+            self.counters.refused.count(why);
         }
         taken
     }

@@ -77,7 +77,7 @@ fn proposals_for_an_earlier_leadership_are_dropped_when_they_are_popped() {
     rig.turn();
 
     assert_eq!(rig.outputs(), [sent(3, 0, (3, 1), vec![normal(b"new")])]);
-    assert_eq!(rig.node.counters().proposals_refused, 2);
+    assert_eq!(rig.node.counters().proposals_dropped, 2);
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn issue_8320_proposals_beyond_the_bound_in_bytes_are_refused_until_some_commit(
     let have = rig.node.backlog_bytes();
     assert_eq!(refused, Err(ProposeError::Backlog { have, max: 200 }));
     assert_eq!(
-        (rig.view().role, rig.node.counters.proposals_refused),
+        (rig.view().role, rig.node.counters.refused.backlog),
         (Role::Leader, 1)
     );
     rig.acknowledge(3, 2, N1);

@@ -22,6 +22,7 @@ mod awaited;
 mod backlog;
 mod bugs;
 mod catchup;
+mod counters;
 mod election;
 mod error;
 mod following;
@@ -84,6 +85,7 @@ pub use apply::{Committed, CommittedEntry};
 pub use awaited::{Fate, ProposalOutcome, ProposalTag};
 pub use backlog::{BACKLOG_BYTES_MAX, proposal_bytes};
 pub use bugs::{BUGS, Bug};
+pub use counters::{Counters, Refused};
 pub use error::{
     AdjustError, CampaignError, EvictError, FatalError, MembershipError, PauseError, ProposeError,
     RescueError, SnapshotError, StepDownError,
@@ -259,23 +261,6 @@ pub struct Node {
     bug: Option<Bug>,
     #[cfg(feature = "testing")]
     testing: mapped::TestState,
-}
-
-/// What a node counts, for the metrics.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Indexes committed.
-    pub commits: u64,
-    /// Entries of committed indexes handed to the apply queue.
-    pub entries_committed: u64,
-    /// Proposals refused, for whatever reason.
-    pub proposals_refused: u64,
-    /// Leadership gained or lost.
-    pub leader_changes: u64,
-    /// Messages published.
-    pub messages_sent: u64,
-    /// Messages dropped because they could not be decoded.
-    pub messages_malformed: u64,
 }
 
 impl std::fmt::Debug for Node {

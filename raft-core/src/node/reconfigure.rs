@@ -52,10 +52,13 @@ impl Node {
         payload: &[u8],
     ) -> Result<(), DecodeError> {
         let peer = removal_target(payload)?;
-        if self.complete_leader && self.check_removal(peer).is_ok() {
-            self.queue_change(EntryType::RemovePeer, peer, reply);
-        } else {
-            self.counters.proposals_refused += 1;
+        if !self.complete_leader {
+            self.counters.refused.not_leader += 1;
+            return Ok(());
+        }
+        match self.check_removal(peer) {
+            Ok(()) => self.queue_change(EntryType::RemovePeer, peer, reply),
+            Err(why) => self.counters.refused.count_change(&why),
         }
         Ok(())
     }

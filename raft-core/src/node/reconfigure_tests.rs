@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::rig::{DiskLog, EMPTY, N0, N1, Out, Rig, SELF, entry, normal, sent, setup, special};
-use super::{MembershipError, Role};
+use super::{MembershipError, Refused, Role};
 use crate::storage::{Log, MemoryLog, StorageError};
 use crate::types::{Entry, EntryType, Index, PeerId, Term};
 
@@ -402,7 +402,12 @@ fn forwarded_removal_is_ignored_wherever_it_would_be_refused() {
     forward(&mut rig, N1.as_bytes(), Some("$R"));
 
     assert_eq!(rig.outputs(), EMPTY, "another change is pending");
-    assert_eq!(rig.node.counters.proposals_refused, 3);
+    let refused = Refused {
+        not_leader: 1,
+        unfit: 2,
+        ..Refused::default()
+    };
+    assert_eq!(rig.node.counters.refused, refused);
 }
 
 // Peers nobody proposed.

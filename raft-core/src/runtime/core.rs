@@ -112,6 +112,11 @@ impl Core {
         })
     }
 
+    /// Tells the host that numbers wait to be taken.
+    pub(super) fn raise_metrics(&self) {
+        self.ready.raise(&self.own, ready::METRICS);
+    }
+
     pub(super) fn push_log(&self, record: LogRecord) {
         self.logs.push(record);
         self.ready.raise(&self.own, ready::LOG);
@@ -125,6 +130,7 @@ impl Core {
             level,
             unix_nanos,
             token: 0,
+            peer: None,
             group: None,
             term,
             index,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::hosted::NodeInner;
+use super::logs::LogRecord;
 use super::metrics::add;
 use crate::config::SyncPolicy;
 use crate::node::{
@@ -241,7 +242,7 @@ impl NodeHandle {
     ) -> Result<(), ProposeError> {
         let Self(inner) = self;
         let Some(outcome) = inner.pass_on(inner.slot.command_after_proposals(run)) else {
-            add(&inner.core.counted.proposals_refused, 1);
+            add(&inner.core.counted.refused_closed, 1);
             return Err(ProposeError::Closed);
         };
         inner.touch();
@@ -376,6 +377,12 @@ impl NodeHandle {
     #[must_use]
     pub fn fatal_error(&self) -> Option<FatalError> {
         self.0.slot.peek(|node| node.fatal_error().cloned())
+    }
+
+    /// The newest warning or error the node has logged, with the moment it was.
+    #[must_use]
+    pub fn last_problem(&self) -> Option<LogRecord> {
+        self.0.last_problem()
     }
 
     /// Whether the node is up to date, or catching up while we look: waits up to ten milliseconds

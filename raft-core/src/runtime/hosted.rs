@@ -13,8 +13,8 @@ use super::detached::Hands;
 use super::host::HostSide;
 use super::hub::{Hub, PeerLink};
 use super::link::Link;
-use super::logs::LogRecord;
-use super::ready::{Entry as ReadyEntry, STOPPED};
+use super::logs::{LogLevel, LogRecord};
+use super::ready::{ADVISORY, Entry as ReadyEntry, STOPPED};
 #[cfg(feature = "testing")]
 use crate::config::NodeConfig;
 use crate::node::{Node, NodeLog};
@@ -35,6 +35,8 @@ pub(crate) struct NodeInner {
     pub(super) carrier: Carrier,
     ready: Arc<ReadyEntry>,
     deleted: AtomicBool,
+    /// The newest warning or error.
+    problem: Mutex<Option<LogRecord>>,
     stopped: Mutex<bool>,
     stopped_changed: Condvar,
     /// What drives it in place of its shard.
@@ -123,6 +125,7 @@ impl NodeInner {
             carrier,
             ready: ReadyEntry::new(token),
             deleted: AtomicBool::new(false),
+            problem: Mutex::new(None),
             stopped: Mutex::new(false),
             stopped_changed: Condvar::new(),
             #[cfg(feature = "testing")]
@@ -140,17 +143,23 @@ impl NodeInner {
         self.core.ready.raise(&self.ready, bits);
     }
 
-    /// Passes a log record of the node on to the host.
+    /// Passes a log record of the node on to the host, and keeps one an operator should see.
     pub(super) fn push_log(&self, record: NodeLog, now: Instant) {
-        self.core.push_log(LogRecord {
+        let record = LogRecord {
             level: record.level,
             unix_nanos: self.core.clock.unix_nanos(now),
             token: self.token,
+            peer: Some(self.peer_id),
             group: Some(self.group.clone()),
             term: record.term,
             index: record.index,
             text: record.text,
-        });
+        };
+        if record.level <= LogLevel::Warn {
+            *lock(&self.problem) = Some(record.clone());
+            self.raise(ADVISORY);
+        }
+        self.core.push_log(record);
     }
 
     /// Makes the node's driver see what came of a command.
@@ -161,6 +170,11 @@ impl NodeInner {
             return;
         }
         self.link.touch(&self.slot);
+    }
+
+    /// The newest record an operator should see.
+    pub(super) fn last_problem(&self) -> Option<LogRecord> {
+        lock(&self.problem).clone()
     }
 
     /// The node has left its shard.

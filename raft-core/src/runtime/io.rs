@@ -112,6 +112,9 @@ impl Worker {
         let took = self.clock.now().since(start);
         add(&self.core.counted.syncs, 1);
         add(&self.core.counted.sync_nanos_total, nanos(took));
+        if self.core.counted.sync_times.push(took) {
+            self.core.raise_metrics();
+        }
         self.link.push(|inbox| inbox.synced.push(done));
         self.core.activity.leave();
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use crate::node::LogLevel;
 use crate::shard::lock;
-use crate::types::{GroupName, Index, Term};
+use crate::types::{GroupName, Index, PeerId, Term};
 
 /// Records kept for a host that does not take them.
 const RECORDS_MAX: usize = 8_192;
@@ -20,6 +20,8 @@ pub struct LogRecord {
     pub unix_nanos: u64,
     /// The host's number of the node; zero for the runtime itself.
     pub token: u64,
+    /// The server the node runs on, for a node's record.
+    pub peer: Option<PeerId>,
     /// The group, for a node's record.
     pub group: Option<GroupName>,
     /// The node's term at that moment.
@@ -71,6 +73,7 @@ mod tests {
                 level: LogLevel::Info,
                 unix_nanos: at,
                 token: 0,
+                peer: None,
                 group: None,
                 term: Term::ZERO,
                 index: Index::ZERO,

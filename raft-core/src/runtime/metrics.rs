@@ -1,9 +1,19 @@
 //! What a runtime counts.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use crate::node::Counters;
+use super::clock::nanos;
+use crate::node::{Counters, Refused};
+use crate::shard::lock;
+
+/// Durations of syncs kept for a host that does not take them.
+const SYNC_TIMES_MAX: usize = 8_192;
+
+/// How many of them are worth waking the host for.
+const SYNC_TIMES_NEWS: usize = SYNC_TIMES_MAX / 2;
 
 /// A reading of a runtime's counters. All but `groups` and `leaders` only grow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,8 +30,12 @@ pub struct Metrics {
     pub syncs: u64,
     /// Time those took, in nanoseconds.
     pub sync_nanos_total: u64,
-    /// Proposals refused or dropped.
-    pub proposals_refused: u64,
+    /// Single times of them that nobody took in time ([`super::Runtime::take_sync_times`]).
+    pub sync_times_dropped: u64,
+    /// Proposals refused, by the reason.
+    pub refused: Refused,
+    /// Proposals taken and never appended, because the leadership ended or changed.
+    pub proposals_dropped: u64,
     /// Messages published.
     pub messages_sent: u64,
     /// Leaderships gained and lost.
@@ -41,64 +55,102 @@ pub(super) struct Counted {
     pub(super) applied: AtomicU64,
     pub(super) syncs: AtomicU64,
     pub(super) sync_nanos_total: AtomicU64,
-    pub(super) proposals_refused: AtomicU64,
+    pub(super) sync_times: SyncTimes,
+    /// Proposals to nodes that have failed.
+    pub(super) refused_closed: AtomicU64,
     pub(super) poll_wakes: AtomicU64,
 }
 
-/// One shard's sums, written by the shard alone.
+/// One shard's sums, written by the shard alone, once for each time it looks up.
 #[derive(Debug, Default)]
-pub(super) struct ShardCounted {
-    leaders: AtomicU64,
-    commits: AtomicU64,
-    proposals_refused: AtomicU64,
-    messages_sent: AtomicU64,
-    leader_changes: AtomicU64,
-    messages_malformed: AtomicU64,
-}
+pub(super) struct ShardCounted(Mutex<(u64, Counters)>);
 
 impl ShardCounted {
     pub(super) fn store(&self, leaders: u64, counters: Counters) {
-        self.leaders.store(leaders, Ordering::Relaxed);
-        self.commits.store(counters.commits, Ordering::Relaxed);
-        self.proposals_refused
-            .store(counters.proposals_refused, Ordering::Relaxed);
-        self.messages_sent
-            .store(counters.messages_sent, Ordering::Relaxed);
-        self.leader_changes
-            .store(counters.leader_changes, Ordering::Relaxed);
-        self.messages_malformed
-            .store(counters.messages_malformed, Ordering::Relaxed);
+        *lock(&self.0) = (leaders, counters);
     }
 
-    fn add_to(&self, sum: &mut Metrics) {
-        sum.leaders += self.leaders.load(Ordering::Relaxed);
-        sum.commits += self.commits.load(Ordering::Relaxed);
-        sum.proposals_refused += self.proposals_refused.load(Ordering::Relaxed);
-        sum.messages_sent += self.messages_sent.load(Ordering::Relaxed);
-        sum.leader_changes += self.leader_changes.load(Ordering::Relaxed);
-        sum.messages_malformed += self.messages_malformed.load(Ordering::Relaxed);
+    fn read(&self) -> (u64, Counters) {
+        *lock(&self.0)
     }
 }
 
 impl Counted {
     pub(super) fn read(&self, shards: &[Arc<ShardCounted>]) -> Metrics {
-        let mut sum = Metrics {
+        let (mut leaders, mut sum) = (0, Counters::default());
+        for shard in shards {
+            let (leading, counters) = shard.read();
+            leaders += leading;
+            sum.add_between(&Counters::default(), &counters);
+        }
+        sum.refused.closed += self.refused_closed.load(Ordering::Relaxed);
+        Metrics {
             groups: self.groups.load(Ordering::Relaxed),
+            leaders,
+            commits: sum.commits,
             applied: self.applied.load(Ordering::Relaxed),
             syncs: self.syncs.load(Ordering::Relaxed),
             sync_nanos_total: self.sync_nanos_total.load(Ordering::Relaxed),
-            proposals_refused: self.proposals_refused.load(Ordering::Relaxed),
+            sync_times_dropped: self.sync_times.dropped.load(Ordering::Relaxed),
+            refused: sum.refused,
+            proposals_dropped: sum.proposals_dropped,
+            messages_sent: sum.messages_sent,
+            leader_changes: sum.leader_changes,
+            messages_malformed: sum.messages_malformed,
             poll_wakes: self.poll_wakes.load(Ordering::Relaxed),
-            ..Metrics::default()
-        };
-        for shard in shards {
-            shard.add_to(&mut sum);
+            log_records_dropped: 0,
         }
-        sum
+    }
+}
+
+/// How long single syncs took, until somebody takes it. A histogram is the host's to make: it knows
+/// its bounds.
+#[derive(Debug, Default)]
+pub(super) struct SyncTimes {
+    nanos: Mutex<VecDeque<u64>>,
+    dropped: AtomicU64,
+}
+
+impl SyncTimes {
+    /// Keeps a time; the oldest goes when there is no room. Says whether the host should look.
+    pub(super) fn push(&self, took: Duration) -> bool {
+        let mut times = lock(&self.nanos);
+        if times.len() >= SYNC_TIMES_MAX {
+            times.pop_front();
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        times.push_back(nanos(took));
+        times.len() == SYNC_TIMES_NEWS
+    }
+
+    /// Takes the oldest times, in nanoseconds.
+    pub(super) fn take(&self, max: usize) -> Vec<u64> {
+        let mut times = lock(&self.nanos);
+        let count = max.min(times.len());
+        times.drain(..count).collect()
     }
 }
 
 /// Adds to a counter that several threads raise.
 pub(super) fn add(counter: &AtomicU64, by: u64) {
     counter.fetch_add(by, Ordering::Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sync_times_wake_the_host_once_and_lose_the_oldest() {
+        let times = SyncTimes::default();
+
+        let news = (0..SYNC_TIMES_MAX as u64 + 2)
+            .filter(|at| times.push(Duration::from_nanos(*at)))
+            .collect::<Vec<_>>();
+
+        assert_eq!(news, [SYNC_TIMES_NEWS as u64 - 1]);
+        assert_eq!(times.dropped.load(Ordering::Relaxed), 2);
+        assert_eq!(times.take(2), [2, 3]);
+        assert_eq!(times.take(usize::MAX).len(), SYNC_TIMES_MAX - 2);
+    }
 }

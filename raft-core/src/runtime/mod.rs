@@ -376,6 +376,12 @@ impl Runtime {
         metrics
     }
 
+    /// Takes how long single syncs took, in nanoseconds, the oldest first.
+    #[must_use]
+    pub fn take_sync_times(&self, max: usize) -> Vec<u64> {
+        self.core.counted.sync_times.take(max)
+    }
+
     /// Takes the oldest log records.
     #[must_use]
     pub fn take_logs(&self, max: usize) -> Vec<LogRecord> {

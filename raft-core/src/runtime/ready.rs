@@ -21,7 +21,7 @@ pub use crate::node::signal::{ADVISORY, APPLY, FAULT, LEADER, OUTBOUND, STOPPED}
 
 /// Token 0 only: log records are waiting.
 pub const LOG: u32 = 1 << 16;
-/// Token 0 only: the metrics changed in a way worth reading them.
+/// Token 0 only: times of syncs wait to be taken.
 pub const METRICS: u32 = 1 << 17;
 
 /// One node that has something for its host.

@@ -544,13 +544,7 @@ impl Outputs {
     }
 
     fn count(&mut self, before: &mut Counters, now: Counters) {
-        let total = &mut self.counters;
-        total.commits += now.commits - before.commits;
-        total.entries_committed += now.entries_committed - before.entries_committed;
-        total.proposals_refused += now.proposals_refused - before.proposals_refused;
-        total.leader_changes += now.leader_changes - before.leader_changes;
-        total.messages_sent += now.messages_sent - before.messages_sent;
-        total.messages_malformed += now.messages_malformed - before.messages_malformed;
+        self.counters.add_between(before, &now);
         *before = now;
     }
 
