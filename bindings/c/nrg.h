@@ -33,7 +33,7 @@
 // Token 0, the runtime itself: log records wait in `nrg_runtime_log_take`.
 #define NRG_READY_LOG 65536
 
-// Token 0, the runtime itself: counters worth reading have changed.
+// Token 0, the runtime itself: many times of syncs wait in `nrg_runtime_sync_times_take`.
 #define NRG_READY_METRICS 131072
 
 // `nrg_runtime_config.sync_policy`: an entry is acknowledged after its sync. The default.
@@ -543,8 +543,16 @@ typedef struct {
   uint64_t syncs;
   // Time spent in them, in nanoseconds.
   uint64_t sync_nanos;
-  // Proposals refused, for whatever reason.
-  uint64_t proposals_refused;
+  // Proposals refused because the node is not the leader of the term, or steps down.
+  uint64_t proposals_not_leader;
+  // Proposals refused because too many bytes wait for their commit.
+  uint64_t proposals_backlog;
+  // Proposals refused for what they are: too large, of another kind, a removal that cannot be.
+  uint64_t proposals_unfit;
+  // Proposals refused because the node is stopped or has failed.
+  uint64_t proposals_closed;
+  // Proposals taken and never appended, because the leadership ended or changed.
+  uint64_t proposals_dropped;
   // Messages given to a transport.
   uint64_t messages_sent;
   // Changes of leadership seen by the groups here.
@@ -555,6 +563,8 @@ typedef struct {
   uint64_t poll_wakes;
   // Log records dropped because nobody drained them.
   uint64_t log_records_dropped;
+  // Times of single syncs dropped because nobody took them.
+  uint64_t sync_times_dropped;
 } nrg_metrics;
 
 // One group on one server: what `nrg_node_open` opens and `nrg_bootstrap` prepares.
@@ -873,6 +883,19 @@ int32_t nrg_runtime_log_take(const nrg_runtime *runtime, size_t max_items, nrg_b
 // The caller guarantees:
 // `runtime` is a live handle; `metrics_out` points to a struct of its own `struct_size`.
 int32_t nrg_runtime_metrics(const nrg_runtime *runtime, nrg_metrics *metrics_out);
+
+// Takes how long single syncs took, in nanoseconds, oldest first: what a histogram is made of.
+// short lock
+//
+// Writes at most `times_cap` of them and their number; each is told once.
+//
+// The caller guarantees:
+// `runtime` is a live handle; `times_ptr` is null or valid for writes of `times_cap` numbers;
+// `count_out` is valid for a write.
+int32_t nrg_runtime_sync_times_take(const nrg_runtime *runtime,
+                                    uint64_t *times_ptr,
+                                    size_t times_cap,
+                                    size_t *count_out);
 
 // Stops all nodes that still run, and every poll: it answers `NRG_STATUS_SHUTDOWN` from then on.
 // Does not wait; a second call does nothing. short lock
@@ -1224,6 +1247,15 @@ int32_t nrg_node_write_error(const nrg_node *node,
                              uint8_t *buf_ptr,
                              size_t buf_len,
                              size_t *needed_len_out);
+
+// Reads the newest warning or error the node has logged, as a batch of one log record. Null when
+// there was none. Works on a closed node too. short lock
+//
+// The batch belongs to the caller, until `nrg_batch_free`.
+//
+// The caller guarantees:
+// `node` is a live handle; `batch_out` is valid for a write.
+int32_t nrg_node_last_problem(const nrg_node *node, nrg_batch **batch_out);
 
 // Installs a snapshot of everything applied and drops the log before it. may block on disk
 //

@@ -53,7 +53,7 @@ internal static class NrgConstants
     internal const uint NRG_READY_LOG = 65536;
 
     /// <summary>
-    /// Token 0, the runtime itself: counters worth reading have changed.
+    /// Token 0, the runtime itself: many times of syncs wait in `nrg_runtime_sync_times_take`.
     /// </summary>
     internal const uint NRG_READY_METRICS = 131072;
 

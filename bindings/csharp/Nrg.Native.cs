@@ -324,6 +324,16 @@ internal static partial class Interop {
     internal static partial int nrg_node_snapshot_load(IntPtr node, IntPtr batch_out);
 
     /// <summary>
+    /// Reads the newest warning or error the node has logged, as a batch of one log record. Null when
+    /// there was none. Works on a closed node too. short lock
+    ///
+    /// The batch belongs to the caller, until `nrg_batch_free`.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_node_last_problem")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_node_last_problem(IntPtr node, IntPtr batch_out);
+
+    /// <summary>
     /// Reads the snapshot that was the last one when the checkpoint was opened, as
     /// `nrg_node_snapshot_load` does. may block on disk
     /// </summary>
@@ -502,6 +512,16 @@ internal static partial class Interop {
     [LibraryImport(NativeLib, EntryPoint = "nrg_checkpoint_entries_take")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static partial int nrg_checkpoint_entries_take(IntPtr checkpoint, ulong from, nuint max_items, nuint max_bytes, IntPtr batch_out);
+
+    /// <summary>
+    /// Takes how long single syncs took, in nanoseconds, oldest first: what a histogram is made of.
+    /// short lock
+    ///
+    /// Writes at most `times_cap` of them and their number; each is told once.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_runtime_sync_times_take")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_runtime_sync_times_take(IntPtr runtime, IntPtr times_ptr, nuint times_cap, IntPtr count_out);
 
     /// <summary>
     /// Takes the newest leadership change that was not taken yet. short lock
@@ -907,6 +927,16 @@ internal static partial class Interop {
     [LibraryImport(NativeLib, EntryPoint = "nrg_runtime_open")]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static partial int nrg_runtime_open(ref NrgRuntimeConfig config, IntPtr runtime_out);
+
+    /// <summary>
+    /// Takes how long single syncs took, in nanoseconds, oldest first: what a histogram is made of.
+    /// short lock
+    ///
+    /// Writes at most `times_cap` of them and their number; each is told once.
+    /// </summary>
+    [LibraryImport(NativeLib, EntryPoint = "nrg_runtime_sync_times_take")]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static partial int nrg_runtime_sync_times_take(IntPtr runtime, ref ulong times_ptr, nuint times_cap, ref nuint count_out);
 
     /// <summary>
     /// Takes the newest leadership change that was not taken yet. short lock
@@ -2633,9 +2663,25 @@ internal partial struct NrgMetrics
     /// </summary>
     public required ulong sync_nanos;
     /// <summary>
-    /// Proposals refused, for whatever reason.
+    /// Proposals refused because the node is not the leader of the term, or steps down.
     /// </summary>
-    public required ulong proposals_refused;
+    public required ulong proposals_not_leader;
+    /// <summary>
+    /// Proposals refused because too many bytes wait for their commit.
+    /// </summary>
+    public required ulong proposals_backlog;
+    /// <summary>
+    /// Proposals refused for what they are: too large, of another kind, a removal that cannot be.
+    /// </summary>
+    public required ulong proposals_unfit;
+    /// <summary>
+    /// Proposals refused because the node is stopped or has failed.
+    /// </summary>
+    public required ulong proposals_closed;
+    /// <summary>
+    /// Proposals taken and never appended, because the leadership ended or changed.
+    /// </summary>
+    public required ulong proposals_dropped;
     /// <summary>
     /// Messages given to a transport.
     /// </summary>
@@ -2656,6 +2702,10 @@ internal partial struct NrgMetrics
     /// Log records dropped because nobody drained them.
     /// </summary>
     public required ulong log_records_dropped;
+    /// <summary>
+    /// Times of single syncs dropped because nobody took them.
+    /// </summary>
+    public required ulong sync_times_dropped;
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
@@ -2673,12 +2723,17 @@ internal partial struct NrgMetrics
         internal ulong applied;
         internal ulong syncs;
         internal ulong sync_nanos;
-        internal ulong proposals_refused;
+        internal ulong proposals_not_leader;
+        internal ulong proposals_backlog;
+        internal ulong proposals_unfit;
+        internal ulong proposals_closed;
+        internal ulong proposals_dropped;
         internal ulong messages_sent;
         internal ulong leader_changes;
         internal ulong messages_malformed;
         internal ulong poll_wakes;
         internal ulong log_records_dropped;
+        internal ulong sync_times_dropped;
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         [Obsolete("This method is intended for use by generated code only.")]
@@ -2694,12 +2749,17 @@ internal partial struct NrgMetrics
             _managed.applied = applied;
             _managed.syncs = syncs;
             _managed.sync_nanos = sync_nanos;
-            _managed.proposals_refused = proposals_refused;
+            _managed.proposals_not_leader = proposals_not_leader;
+            _managed.proposals_backlog = proposals_backlog;
+            _managed.proposals_unfit = proposals_unfit;
+            _managed.proposals_closed = proposals_closed;
+            _managed.proposals_dropped = proposals_dropped;
             _managed.messages_sent = messages_sent;
             _managed.leader_changes = leader_changes;
             _managed.messages_malformed = messages_malformed;
             _managed.poll_wakes = poll_wakes;
             _managed.log_records_dropped = log_records_dropped;
+            _managed.sync_times_dropped = sync_times_dropped;
             return _managed;
         }
     }
@@ -2718,12 +2778,17 @@ internal partial struct NrgMetrics
         _unmanaged.applied = applied;
         _unmanaged.syncs = syncs;
         _unmanaged.sync_nanos = sync_nanos;
-        _unmanaged.proposals_refused = proposals_refused;
+        _unmanaged.proposals_not_leader = proposals_not_leader;
+        _unmanaged.proposals_backlog = proposals_backlog;
+        _unmanaged.proposals_unfit = proposals_unfit;
+        _unmanaged.proposals_closed = proposals_closed;
+        _unmanaged.proposals_dropped = proposals_dropped;
         _unmanaged.messages_sent = messages_sent;
         _unmanaged.leader_changes = leader_changes;
         _unmanaged.messages_malformed = messages_malformed;
         _unmanaged.poll_wakes = poll_wakes;
         _unmanaged.log_records_dropped = log_records_dropped;
+        _unmanaged.sync_times_dropped = sync_times_dropped;
         return _unmanaged;
     }
 
@@ -2741,12 +2806,17 @@ internal partial struct NrgMetrics
         _unmanaged.applied = applied;
         _unmanaged.syncs = syncs;
         _unmanaged.sync_nanos = sync_nanos;
-        _unmanaged.proposals_refused = proposals_refused;
+        _unmanaged.proposals_not_leader = proposals_not_leader;
+        _unmanaged.proposals_backlog = proposals_backlog;
+        _unmanaged.proposals_unfit = proposals_unfit;
+        _unmanaged.proposals_closed = proposals_closed;
+        _unmanaged.proposals_dropped = proposals_dropped;
         _unmanaged.messages_sent = messages_sent;
         _unmanaged.leader_changes = leader_changes;
         _unmanaged.messages_malformed = messages_malformed;
         _unmanaged.poll_wakes = poll_wakes;
         _unmanaged.log_records_dropped = log_records_dropped;
+        _unmanaged.sync_times_dropped = sync_times_dropped;
         return _unmanaged;
     }
 

@@ -21,7 +21,7 @@ pub const NRG_READY_FAULT: u32 = 32;
 pub const NRG_READY_OUTCOME: u32 = 64;
 /// Token 0, the runtime itself: log records wait in `nrg_runtime_log_take`.
 pub const NRG_READY_LOG: u32 = 65536;
-/// Token 0, the runtime itself: counters worth reading have changed.
+/// Token 0, the runtime itself: many times of syncs wait in `nrg_runtime_sync_times_take`.
 pub const NRG_READY_METRICS: u32 = 131072;
 
 /// `nrg_runtime_config.sync_policy`: an entry is acknowledged after its sync. The default.

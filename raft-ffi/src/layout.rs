@@ -62,10 +62,11 @@ layouts! {
         rescue_timeout_ns 8;
     NRG_STRUCT_READY => NrgReady, 16:
         token 8, ready_mask 4, reserved0 4;
-    NRG_STRUCT_METRICS => NrgMetrics, 104:
+    NRG_STRUCT_METRICS => NrgMetrics, 144:
         struct_size 4, reserved0 4, groups 8, leaders 8, commits 8, applied 8, syncs 8,
-        sync_nanos 8, proposals_refused 8, messages_sent 8, leader_changes 8,
-        messages_malformed 8, poll_wakes 8, log_records_dropped 8;
+        sync_nanos 8, proposals_not_leader 8, proposals_backlog 8, proposals_unfit 8,
+        proposals_closed 8, proposals_dropped 8, messages_sent 8, leader_changes 8,
+        messages_malformed 8, poll_wakes 8, log_records_dropped 8, sync_times_dropped 8;
     NRG_STRUCT_NODE_CONFIG => NrgNodeConfig, 72:
         struct_size 4, flags 4, token 8, peer_id 8, group_name_ptr 8, group_name_len 8,
         store_root_ptr 8, store_root_len 8, loopback 8, log_kind 4, transport 4;

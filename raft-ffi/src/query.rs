@@ -4,6 +4,7 @@ use raft_core::config::SyncPolicy;
 use raft_core::node::{NodeStatus, PeerStatus, Role};
 use raft_core::runtime::NodeHandle;
 
+use crate::batch::NrgBatch;
 use crate::constants::{
     NRG_NODE_CATCHING_UP, NRG_NODE_CURRENT, NRG_NODE_DELETED, NRG_NODE_FAILED, NRG_NODE_HAD_LEADER,
     NRG_NODE_IN_RESCUE, NRG_NODE_IS_LEADER, NRG_NODE_IS_OBSERVER, NRG_NODE_IS_PAUSED,
@@ -12,8 +13,13 @@ use crate::constants::{
     NRG_ROLE_CLOSED, NRG_ROLE_FOLLOWER, NRG_ROLE_LEADER, NRG_SYNC_ALWAYS, NRG_SYNC_INTERVAL,
     NRG_SYNC_NEVER,
 };
-use crate::convert::{copy_out, null, peer_in, peer_number, records_out, sized_out, write_out};
+use crate::convert::{
+    copy_out, handle_in, handle_or_null_out, null, peer_in, peer_number, records_out, sized_out,
+    write_out,
+};
 use crate::errors::of_failure;
+use crate::guard::guard;
+use crate::live::{Counted, Kind};
 use crate::node::{NrgNode, on_any_node, on_node};
 use crate::status::{NRG_STATUS_OK, NRG_STATUS_PANIC};
 use crate::types::{NrgNodeState, NrgPeer};
@@ -139,6 +145,31 @@ pub unsafe extern "C" fn nrg_node_write_error(
             write_out(code_out, code, "code_out")
         })
     }
+}
+
+/// Reads the newest warning or error the node has logged, as a batch of one log record. Null when
+/// there was none. Works on a closed node too. short lock
+///
+/// The batch belongs to the caller, until `nrg_batch_free`.
+///
+/// # Safety
+/// `node` is a live handle; `batch_out` is valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nrg_node_last_problem(
+    node: *const NrgNode,
+    batch_out: *mut *mut NrgBatch,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the caller's promise is this function's own.
+        unsafe {
+            handle_or_null_out(batch_out, "batch_out", || {
+                let node = handle_in(node, "node")?;
+                let problem = node.core().last_problem();
+                let counted = || Counted::of(node.live(), Kind::Batch);
+                Ok(problem.map(|record| NrgBatch::logs(vec![record], counted())))
+            })
+        }
+    })
 }
 
 fn node_state(node: &NrgNode, status: &NodeStatus) -> NrgNodeState {

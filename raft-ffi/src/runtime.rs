@@ -12,8 +12,8 @@ use crate::constants::{
     NRG_TIMEOUT_INFINITE,
 };
 use crate::convert::{
-    self, handle_free, handle_in, handle_or_null_out, handle_out, null, peer_in, sized_in,
-    sized_out, values_out, write_out,
+    self, handle_free, handle_in, handle_or_null_out, handle_out, null, peer_in, records_out,
+    sized_in, sized_out, values_out, write_out,
 };
 use crate::guard::{Failure, guard};
 use crate::live::{Counted, Kind, LiveCounts};
@@ -26,7 +26,7 @@ const POLL_MAX: usize = 256;
 /// First released size of each sized struct of this file.
 const RUNTIME_CONFIG_SIZE: usize = 40;
 pub(crate) const TUNING_SIZE: usize = 96;
-const METRICS_SIZE: usize = 104;
+const METRICS_SIZE: usize = 144;
 
 /// An engine: shard threads, timers, stores. Nodes opened in it keep it alive after
 /// `nrg_runtime_free`.
@@ -275,15 +275,51 @@ pub unsafe extern "C" fn nrg_runtime_metrics(
             applied: counted.applied,
             syncs: counted.syncs,
             sync_nanos: counted.sync_nanos_total,
-            proposals_refused: counted.refused.total() + counted.proposals_dropped,
+            proposals_not_leader: counted.refused.not_leader,
+            proposals_backlog: counted.refused.backlog,
+            proposals_unfit: counted.refused.unfit,
+            proposals_closed: counted.refused.closed,
+            proposals_dropped: counted.proposals_dropped,
             messages_sent: counted.messages_sent,
             leader_changes: counted.leader_changes,
             messages_malformed: counted.messages_malformed,
             poll_wakes: counted.poll_wakes,
             log_records_dropped: counted.log_records_dropped,
+            sync_times_dropped: counted.sync_times_dropped,
         };
         // SAFETY: the caller's promise is this function's own; the struct has no padding.
         unsafe { sized_out(metrics_out, &metrics, METRICS_SIZE, "metrics_out") }
+    })
+}
+
+/// Takes how long single syncs took, in nanoseconds, oldest first: what a histogram is made of.
+/// short lock
+///
+/// Writes at most `times_cap` of them and their number; each is told once.
+///
+/// # Safety
+/// `runtime` is a live handle; `times_ptr` is null or valid for writes of `times_cap` numbers;
+/// `count_out` is valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nrg_runtime_sync_times_take(
+    runtime: *const NrgRuntime,
+    times_ptr: *mut u64,
+    times_cap: usize,
+    count_out: *mut usize,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the caller's promise is this function's own.
+        unsafe {
+            let runtime = handle_in(runtime, "runtime")?;
+            if count_out.is_null() {
+                return Err(null("count_out"));
+            }
+            if times_ptr.is_null() && times_cap > 0 {
+                return Err(null("times_ptr"));
+            }
+            let times = runtime.core.take_sync_times(times_cap);
+            records_out(&times, times_ptr, times_cap, count_out)
+        }
     })
 }
 

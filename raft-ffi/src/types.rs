@@ -93,8 +93,16 @@ pub struct NrgMetrics {
     pub syncs: u64,
     /// Time spent in them, in nanoseconds.
     pub sync_nanos: u64,
-    /// Proposals refused, for whatever reason.
-    pub proposals_refused: u64,
+    /// Proposals refused because the node is not the leader of the term, or steps down.
+    pub proposals_not_leader: u64,
+    /// Proposals refused because too many bytes wait for their commit.
+    pub proposals_backlog: u64,
+    /// Proposals refused for what they are: too large, of another kind, a removal that cannot be.
+    pub proposals_unfit: u64,
+    /// Proposals refused because the node is stopped or has failed.
+    pub proposals_closed: u64,
+    /// Proposals taken and never appended, because the leadership ended or changed.
+    pub proposals_dropped: u64,
     /// Messages given to a transport.
     pub messages_sent: u64,
     /// Changes of leadership seen by the groups here.
@@ -105,6 +113,8 @@ pub struct NrgMetrics {
     pub poll_wakes: u64,
     /// Log records dropped because nobody drained them.
     pub log_records_dropped: u64,
+    /// Times of single syncs dropped because nobody took them.
+    pub sync_times_dropped: u64,
 }
 
 /// One group on one server: what `nrg_node_open` opens and `nrg_bootstrap` prepares.

@@ -367,9 +367,52 @@ fn log_records_are_taken_once_and_counters_count() {
         host.pump();
         ok(unsafe { nrg_runtime_metrics(host.runtime, &mut metrics) });
     }
+    assert_eq!((metrics.groups, metrics.leaders), (1, 1));
+    let refused = [
+        metrics.proposals_not_leader,
+        metrics.proposals_backlog,
+        metrics.proposals_unfit,
+        metrics.proposals_closed,
+        metrics.proposals_dropped,
+    ];
+    assert_eq!(refused, [0; 5]);
+}
+
+#[test]
+fn refusals_sync_times_and_the_newest_warning_are_told() {
+    let mut host = Host::group(&["AAAAAAAA"]);
+    let node = host.nodes[0].node;
+    ok(unsafe { nrg_node_campaign(node, NRG_CAMPAIGN_IMMEDIATELY) });
+    host.pump_until("a leader", |nodes| nodes[0].lead_term.is_some());
+    let mut batch: *mut NrgBatch = null_mut();
+    ok(unsafe { nrg_node_last_problem(node, &mut batch) });
+    assert!(batch.is_null(), "nothing went wrong yet");
+
+    let refused = unsafe { nrg_node_propose(node, 99, null(), 0) };
+    assert_eq!(refused, NRG_STATUS_NOT_LEADER);
+    let mut metrics: NrgMetrics = zeroed();
+    while metrics.proposals_not_leader == 0 {
+        host.pump();
+        ok(unsafe { nrg_runtime_metrics(host.runtime, &mut metrics) });
+    }
+    assert_eq!(metrics.proposals_not_leader, 1);
+
+    let (mut times, mut count) = ([0_u64; 4], 9);
+    let take = |times: *mut u64, cap, count: *mut usize| unsafe {
+        nrg_runtime_sync_times_take(host.runtime, times, cap, count)
+    };
     assert_eq!(
-        (metrics.groups, metrics.leaders, metrics.proposals_refused),
-        (1, 1, 0)
+        take(times.as_mut_ptr(), 4, null_mut()),
+        NRG_STATUS_NULL_ARGUMENT
+    );
+    assert_eq!(take(null_mut(), 4, &mut count), NRG_STATUS_NULL_ARGUMENT);
+    ok(take(null_mut(), 0, &mut count));
+    assert_eq!(count, 0);
+    assert!(metrics.syncs > 0);
+    ok(take(times.as_mut_ptr(), 4, &mut count));
+    assert!(
+        (1..=4).contains(&count) && times[0] > 0,
+        "{count}: {times:?}"
     );
 }
 

@@ -373,6 +373,12 @@ static void look(world *self) {
     nrg_metrics metrics = {.struct_size = sizeof metrics};
     OK(nrg_runtime_metrics(self->runtime, &metrics));
     REQUIRE(metrics.groups == NODES && metrics.leaders == 1 && metrics.syncs > 0);
+    uint64_t times[4];
+    OK(nrg_runtime_sync_times_take(self->runtime, times, 4, &count));
+    REQUIRE(count > 0 && count <= 4 && times[0] > 0);
+    nrg_batch *problem = NULL;
+    OK(nrg_node_last_problem(leader->node, &problem));
+    OK(nrg_batch_free(problem));
     EXPECT(nrg_node_campaign(leader->node, 0), NRG_STATUS_ALREADY_LEADER);
     EXPECT(nrg_node_apply_pause(leader->node), NRG_STATUS_ALREADY_LEADER);
     EXPECT(nrg_node_adjust_cluster_size(leader->node, 5, NRG_ADJUST_BOOT),
@@ -583,7 +589,7 @@ static void know_the_library(void) {
         {NRG_STRUCT_RUNTIME_CONFIG, sizeof(nrg_runtime_config), 8},
         {NRG_STRUCT_TUNING, sizeof(nrg_tuning), 13},
         {NRG_STRUCT_READY, sizeof(nrg_ready), 3},
-        {NRG_STRUCT_METRICS, sizeof(nrg_metrics), 14},
+        {NRG_STRUCT_METRICS, sizeof(nrg_metrics), 19},
         {NRG_STRUCT_NODE_CONFIG, sizeof(nrg_node_config), 11},
         {NRG_STRUCT_NODE_STATE, sizeof(nrg_node_state), 26},
         {NRG_STRUCT_PEER, sizeof(nrg_peer), 5},

@@ -66,7 +66,7 @@ public sealed partial class Raft : IRaftNode, IDisposable
 
     /// <inheritdoc cref="IRaftNode.TryPropose"/>
     public RaftStatus TryPropose(ulong term, ReadOnlySpan<byte> data)
-        => Counted(NativeMethods.NodePropose(Handle, term, data));
+        => NativeMethods.NodePropose(Handle, term, data);
 
     /// <inheritdoc/>
     public void ProposeMulti(ulong term, IReadOnlyList<Entry> entries)
@@ -102,7 +102,7 @@ public sealed partial class Raft : IRaftNode, IDisposable
                 packed.AsSpan(0, bytes),
                 lengths.AsSpan(0, entries.Count),
                 plain ? default : types.AsSpan(0, entries.Count));
-            Check(Counted(status), nameof(ProposeMulti));
+            Check(status, nameof(ProposeMulti));
         }
         finally
         {
@@ -120,7 +120,7 @@ public sealed partial class Raft : IRaftNode, IDisposable
     /// <inheritdoc cref="IRaftNode.TryProposeMulti"/>
     public RaftStatus TryProposeMulti(
         ulong term, ReadOnlySpan<byte> packed, ReadOnlySpan<uint> lengths)
-        => Counted(NativeMethods.NodeProposeBatch(Handle, term, packed, lengths));
+        => NativeMethods.NodeProposeBatch(Handle, term, packed, lengths);
 
     /// <inheritdoc/>
     public ValueTask<ulong> ProposeAsync(
@@ -134,7 +134,6 @@ public sealed partial class Raft : IRaftNode, IDisposable
 
         ValueTask<ulong> outcome = _proposalWaits.Propose(
             handle, term, data.Span, cancellationToken, out RaftStatus status);
-        Counted(status);
         return outcome;
     }
 
@@ -143,7 +142,7 @@ public sealed partial class Raft : IRaftNode, IDisposable
 
     /// <inheritdoc cref="IRaftNode.ForwardProposal"/>
     public void ForwardProposal(ReadOnlySpan<byte> data)
-        => Check(Counted(NativeMethods.NodeForwardProposal(Handle, data)), nameof(ForwardProposal));
+        => Check(NativeMethods.NodeForwardProposal(Handle, data), nameof(ForwardProposal));
 
     // Membership.
 
@@ -347,6 +346,22 @@ public sealed partial class Raft : IRaftNode, IDisposable
     /// <inheritdoc/>
     public Exception? GetWriteErr() => WriteError(Handle);
 
+    /// <summary>The newest warning or error the node has logged; null when there is none.</summary>
+    /// <remarks>Also of a node that has stopped. Any thread.</remarks>
+    public RaftProblem? LastProblem()
+    {
+        Check(NativeMethods.NodeLastProblem(Handle, out BatchHandle? batch), nameof(LastProblem));
+        if (batch is null)
+        {
+            return null;
+        }
+
+        using (batch)
+        {
+            return RaftLog.Problem(NativeMethods.LogRecords(batch)[0]);
+        }
+    }
+
     /// <inheritdoc/>
     public (ulong Entries, ulong Bytes) Size()
     {
@@ -468,14 +483,4 @@ public sealed partial class Raft : IRaftNode, IDisposable
 
     private void Check(RaftStatus status, string operation)
         => ThrowHelper.Check(status, operation, _config.Name);
-
-    private RaftStatus Counted(RaftStatus status)
-    {
-        if (status != RaftStatus.Ok)
-        {
-            _runtime.OnRefused(status);
-        }
-
-        return status;
-    }
 }

@@ -43,6 +43,14 @@ internal sealed partial class RaftLog
         }
     }
 
+    /// <summary>A copy of a node's record.</summary>
+    internal static RaftProblem Problem(in NrgLogRecord.Unmanaged record) => new(
+        DateTimeOffset.UnixEpoch.AddTicks((long)(record.unix_nanos / 100)),
+        Level(record.level),
+        record.term,
+        record.index,
+        Text(record.text_ptr, record.text_len));
+
     [LoggerMessage(1, LogLevel.Information, "started {Build}, loaded from {Path}")]
     internal partial void Started(string build, string path);
 

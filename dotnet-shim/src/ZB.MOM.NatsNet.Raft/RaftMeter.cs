@@ -11,11 +11,15 @@ namespace ZB.MOM.NatsNet.Server;
 /// </summary>
 internal sealed class RaftMeter : IDisposable
 {
+    // From a cache that answers at once to a disk that is in trouble.
+    private static readonly double[] SyncBounds =
+        [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 1];
+
     private static int _runtimes;
 
     private readonly Meter _meter;
     private readonly RaftRuntime _runtime;
-    private readonly Counter<long> _refused;
+    private readonly Histogram<double> _syncDuration;
     private readonly Lock _gate = new();
     private NrgMetrics.Unmanaged _read;
     private uint _seen = uint.MaxValue;
@@ -42,22 +46,50 @@ internal sealed class RaftMeter : IDisposable
         Count("nrg.messages.lost", "{message}", "lost by a host's transport", Undelivered);
         Count("nrg.poll.wakes", "{wake}", "times the pump was woken", static m => m.poll_wakes);
         Count("nrg.log.dropped", "{record}", "records lost", Lost);
-        int seconds = _instruments++;
+        Count("nrg.proposals.dropped", "{proposal}", "taken, not appended", Dropped);
+        int refused = _instruments++;
         _meter.CreateObservableCounter(
-            "nrg.sync.seconds", () => Read(seconds).sync_nanos / 1e9, "s", "time spent in syncs");
-        _refused = _meter.CreateCounter<long>(
-            "nrg.proposals.refused", "{proposal}", "proposals refused, by status");
+            "nrg.proposals.refused",
+            () => ByReason(Read(refused)),
+            "{proposal}",
+            "proposals refused, a batch as one");
+        _syncDuration = _meter.CreateHistogram<double>(
+            "nrg.sync.duration",
+            "s",
+            "how long the syncs of a store took",
+            advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = SyncBounds });
     }
 
     public void Dispose() => _meter.Dispose();
 
-    internal void Refused(RaftStatus status)
+    /// <summary>
+    /// Takes over how long single syncs took. When many wait, and with every collection.
+    /// </summary>
+    internal void RecordSyncTimes()
     {
-        if (_refused.Enabled)
+        const int Room = 256;
+        Span<ulong> times = stackalloc ulong[Room];
+        for (int count = Room; count == Room;)
         {
-            _refused.Add(1, new KeyValuePair<string, object?>("status", status.ToString()));
+            count = _runtime.TakeSyncTimes(times);
+            foreach (ulong nanos in times[..count])
+            {
+                _syncDuration.Record(nanos / 1e9);
+            }
         }
     }
+
+    private static IEnumerable<Measurement<long>> ByReason(NrgMetrics.Unmanaged read)
+    {
+        static Measurement<long> Of(string reason, ulong count)
+            => new((long)count, new KeyValuePair<string, object?>("reason", reason));
+        yield return Of("not_leader", read.proposals_not_leader);
+        yield return Of("backlog", read.proposals_backlog);
+        yield return Of("unfit", read.proposals_unfit);
+        yield return Of("closed", read.proposals_closed);
+    }
+
+    private static ulong Dropped(NrgMetrics.Unmanaged read) => read.proposals_dropped;
 
     // Taken items include markers between the indexes, so this is about right, never negative.
     private static ulong Lag(NrgMetrics.Unmanaged read)
@@ -102,6 +134,7 @@ internal sealed class RaftMeter : IDisposable
                 _read = read;
             }
 
+            RecordSyncTimes();
             _seen = 0;
         }
 

@@ -313,8 +313,22 @@ public sealed class RaftRuntime : IAsyncDisposable, IDisposable
     /// <summary>Log records that the host's logger has thrown on.</summary>
     internal long LogRecordsLost => _log.Lost;
 
-    /// <summary>Counts a proposal that was refused.</summary>
-    internal void OnRefused(RaftStatus status) => _meter.Refused(status);
+    /// <summary>
+    /// Takes times of single syncs, oldest first, and says how many; 0 when the engine is gone.
+    /// </summary>
+    internal int TakeSyncTimes(Span<ulong> times)
+    {
+        try
+        {
+            RaftStatus status =
+                NativeMethods.RuntimeSyncTimesTake(_handle, times, out int count);
+            return status == RaftStatus.Ok ? count : 0;
+        }
+        catch (ObjectDisposedException)
+        {
+            return 0;
+        }
+    }
 
     /// <summary>Something of the runtime itself is ready. On the pump.</summary>
     internal void OnReady(uint mask)
@@ -322,6 +336,11 @@ public sealed class RaftRuntime : IAsyncDisposable, IDisposable
         if ((mask & Nrg.NRG_READY_LOG) != 0)
         {
             DrainLogs();
+        }
+
+        if ((mask & Nrg.NRG_READY_METRICS) != 0)
+        {
+            _meter.RecordSyncTimes();
         }
     }
 

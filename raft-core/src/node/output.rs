@@ -17,7 +17,7 @@ pub mod signal {
     pub const LEADER: u32 = 2;
     /// Transport commands are waiting.
     pub const OUTBOUND: u32 = 4;
-    /// A new warning or error of the node, for an operator.
+    /// Something an operator should know.
     pub const ADVISORY: u32 = 8;
     /// The node has stopped; nothing follows.
     pub const STOPPED: u32 = 16;

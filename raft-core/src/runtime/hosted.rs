@@ -14,7 +14,7 @@ use super::host::HostSide;
 use super::hub::{Hub, PeerLink};
 use super::link::Link;
 use super::logs::{LogLevel, LogRecord};
-use super::ready::{ADVISORY, Entry as ReadyEntry, STOPPED};
+use super::ready::{Entry as ReadyEntry, STOPPED};
 #[cfg(feature = "testing")]
 use crate::config::NodeConfig;
 use crate::node::{Node, NodeLog};
@@ -157,7 +157,6 @@ impl NodeInner {
         };
         if record.level <= LogLevel::Warn {
             *lock(&self.problem) = Some(record.clone());
-            self.raise(ADVISORY);
         }
         self.core.push_log(record);
     }

@@ -85,10 +85,12 @@ public unsafe class LayoutTests : BoundaryTest
                 (byte*)&it.struct_size - start, (byte*)&it.reserved0 - start,
                 (byte*)&it.groups - start, (byte*)&it.leaders - start, (byte*)&it.commits - start,
                 (byte*)&it.applied - start, (byte*)&it.syncs - start,
-                (byte*)&it.sync_nanos - start, (byte*)&it.proposals_refused - start,
+                (byte*)&it.sync_nanos - start, (byte*)&it.proposals_not_leader - start,
+                (byte*)&it.proposals_backlog - start, (byte*)&it.proposals_unfit - start,
+                (byte*)&it.proposals_closed - start, (byte*)&it.proposals_dropped - start,
                 (byte*)&it.messages_sent - start, (byte*)&it.leader_changes - start,
                 (byte*)&it.messages_malformed - start, (byte*)&it.poll_wakes - start,
-                (byte*)&it.log_records_dropped - start,
+                (byte*)&it.log_records_dropped - start, (byte*)&it.sync_times_dropped - start,
             ]);
     }
 

@@ -136,8 +136,9 @@ public class RuntimeTests
     public void TheMeter_CountsWhatTheEngineDoes()
     {
         var measured = new Dictionary<string, double>();
+        var syncs = new List<double>();
         using var listener = new MeterListener();
-        using TestGroup<Adder> group = AdderGroup.Create(1, RaftLogKind.Memory);
+        using TestGroup<Adder> group = AdderGroup.Create(1, RaftLogKind.File);
         listener.InstrumentPublished = (instrument, it) =>
         {
             if (instrument.Meter.Name == "ZB.MOM.NatsNet.Raft")
@@ -146,32 +147,65 @@ public class RuntimeTests
             }
         };
         listener.SetMeasurementEventCallback<long>(
-            (instrument, value, _, _) => Add(instrument.Name, value));
+            (instrument, value, tags, _) => Add(instrument.Name, value, tags));
         listener.SetMeasurementEventCallback<double>(
-            (instrument, value, _, _) => Add(instrument.Name, value));
+            (instrument, value, tags, _) => Add(instrument.Name, value, tags));
         listener.Start();
         Member<Adder> member = group.WaitOnLeader();
         member.Propose(1);
         group.WaitOnTotal(1);
         member.Node.TryPropose(99, new byte[1]).ShouldBe(RaftStatus.NotLeader);
 
-        listener.RecordObservableInstruments();
+        // The engine adds up at the end of a turn.
+        SpinWait.SpinUntil(
+            () =>
+            {
+                measured.Clear();
+                listener.RecordObservableInstruments();
+                return measured["nrg.proposals.refused not_leader"] >= 1;
+            },
+            TimeSpan.FromSeconds(10)).ShouldBeTrue();
 
         // At least: suites beside this one have runtimes of their own.
         measured["nrg.groups"].ShouldBeGreaterThanOrEqualTo(1);
         measured["nrg.leaders"].ShouldBeGreaterThanOrEqualTo(1);
         measured["nrg.commits"].ShouldBeGreaterThanOrEqualTo(2);
         measured["nrg.leader.changes"].ShouldBeGreaterThanOrEqualTo(1);
-        measured["nrg.proposals.refused"].ShouldBeGreaterThanOrEqualTo(1);
-        measured.ShouldContainKey("nrg.sync.seconds");
+        measured.ShouldContainKey("nrg.proposals.refused backlog");
+        measured.ShouldContainKey("nrg.proposals.dropped");
+        syncs.ShouldAllBe(seconds => seconds > 0);
+        syncs.Count.ShouldBeGreaterThanOrEqualTo(2);
 
-        void Add(string name, double value)
+        void Add(
+            string name, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags)
         {
             lock (measured)
             {
-                measured[name] = measured.GetValueOrDefault(name) + value;
+                if (name == "nrg.sync.duration")
+                {
+                    syncs.Add(value);
+                }
+
+                string key = tags.IsEmpty ? name : $"{name} {tags[0].Value}";
+                measured[key] = measured.GetValueOrDefault(key) + value;
             }
         }
+    }
+
+    [RaftFact]
+    public void LastProblem_IsTheNewestWarning_AlsoOfAStoppedNode()
+    {
+        using TestGroup<Adder> group = AdderGroup.Create(1, RaftLogKind.Memory);
+        Raft node = group.WaitOnLeader().Node;
+        node.LastProblem().ShouldBeNull();
+
+        node.SetWriteErr("a test says so");
+        node.WaitForStop();
+
+        RaftProblem problem = node.LastProblem().ShouldNotBeNull();
+        problem.Level.ShouldBe(LogLevel.Error);
+        problem.Text.ShouldContain("a test says so");
+        problem.Term.ShouldBe(node.Term());
     }
 
     /// <summary>Keeps what is logged.</summary>

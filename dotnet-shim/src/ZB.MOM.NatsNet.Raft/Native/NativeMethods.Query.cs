@@ -68,4 +68,14 @@ internal static unsafe partial class NativeMethods
             => Interop.nrg_node_write_error(pointer, (IntPtr)codeOut, buffer, length, needed));
         return ((RaftStatus)code, text);
     }
+
+    /// <summary>A batch of one log record; null when nothing went wrong.</summary>
+    internal static RaftStatus NodeLastProblem(NodeHandle node, out BatchHandle? batch)
+    {
+        using var lease = new Lease(node);
+        IntPtr read = IntPtr.Zero;
+        int status = Interop.nrg_node_last_problem(lease.Pointer, (IntPtr)(&read));
+        batch = read == IntPtr.Zero ? null : new BatchHandle(read);
+        return (RaftStatus)status;
+    }
 }

@@ -94,6 +94,23 @@ internal static unsafe partial class NativeMethods
         return new ReadOnlySpan<NrgLogRecord.Unmanaged>((void*)records, checked((int)count));
     }
 
+    /// <summary>Takes times of single syncs, in nanoseconds.</summary>
+    internal static RaftStatus RuntimeSyncTimesTake(
+        RuntimeHandle runtime, Span<ulong> times, out int count)
+    {
+        using var lease = new Lease(runtime);
+        nuint taken = 0;
+        int status;
+        fixed (ulong* room = times)
+        {
+            status = Interop.nrg_runtime_sync_times_take(
+                lease.Pointer, (IntPtr)room, (nuint)times.Length, (IntPtr)(&taken));
+        }
+
+        count = (int)taken;
+        return (RaftStatus)status;
+    }
+
     internal static RaftStatus RuntimeShutdown(RuntimeHandle runtime)
     {
         using var lease = new Lease(runtime);
