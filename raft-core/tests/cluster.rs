@@ -103,7 +103,7 @@ fn loss_of_the_leader_loses_nothing_and_it_comes_back_equal() {
 }
 
 #[test]
-fn whole_cluster_losing_power_keeps_what_was_committed() {
+fn issue_7564_whole_cluster_losing_power_keeps_what_was_committed() {
     let mut cluster = cluster(12, 3);
     propose(&mut cluster, 0..10);
     settle(&mut cluster, 3, 10);
@@ -180,4 +180,36 @@ fn failed_sync_closes_the_node_and_the_others_go_on() {
     cluster.crash(broken);
     cluster.restart(broken).unwrap();
     settle(&mut cluster, 3, 10);
+}
+
+/// Issues 8519, 8523: a follower ran behind a log that went on growing, for minutes, while every
+/// server called itself healthy.
+#[test]
+fn issue_8519_follower_that_was_away_catches_up_while_proposals_go_on() {
+    for seed in 0..5 {
+        let mut cluster = cluster(seed, 3);
+        propose(&mut cluster, 0..10);
+        settle(&mut cluster, 3, 10);
+        let leader = elect(&mut cluster);
+        let away = (leader + 1) % 3;
+        cluster.set_partition(away, 1);
+        propose(&mut cluster, 10..400);
+        let missed = cluster.committed();
+        cluster.set_partition(away, 0);
+
+        // Something new with every 20 ms: the tip never stands still.
+        let mut next = 400;
+        for _ in 0..500 {
+            if cluster.has_applied(away, missed) {
+                break;
+            }
+            let leader = elect(&mut cluster);
+            assert!(cluster.propose(leader, next.to_string()));
+            next += 1;
+            cluster.run_for(Duration::from_millis(20)).unwrap();
+        }
+
+        assert!(cluster.has_applied(away, missed), "seed {seed}: {missed}");
+        settle(&mut cluster, 3, next as usize);
+    }
 }

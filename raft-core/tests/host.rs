@@ -273,6 +273,24 @@ fn nothing_begins_before_the_host_says_that_there_is_a_way() {
     group.elect();
 }
 
+/// SE-28: the server waits for routing and hears nothing meanwhile.
+#[test]
+fn node_that_waits_for_the_hosts_word_stops_and_is_deleted_at_once() {
+    let group = Group::without_routing();
+    let [first, second, ..] = group.nodes.as_slice() else {
+        panic!("three nodes")
+    };
+
+    first.stop();
+    second.delete().unwrap();
+
+    for node in [first, second] {
+        assert!(node.wait_stopped(Some(Duration::from_secs(60))));
+        assert_eq!(node.role(), Role::Closed);
+    }
+    assert!(!group.folders.path().join(NAMES[1]).join("TEST").exists());
+}
+
 #[test]
 fn peers_the_host_never_spoke_of_are_not_handed_the_leadership() {
     let mut group = Group::new();

@@ -539,7 +539,7 @@ fn synced() -> (SimDisk, Run, usize) {
 
 /// Rot is refused, wherever it strikes: in the last batch too, which no later record vouches for.
 #[test]
-fn every_flipped_bit_is_noticed_and_nothing_changes() {
+fn issue_7549_every_flipped_bit_is_noticed_and_nothing_changes() {
     let (.., end) = synced();
     let mut noticed = 0;
     for at in 0..end as u64 {

@@ -237,7 +237,7 @@ fn stopped_node_leaves_once_its_write_is_back() {
 }
 
 #[test]
-fn failed_write_closes_its_group_alone() {
+fn issue_3911_failed_write_closes_its_group_alone() {
     let folder = TempDir::new().unwrap();
     let mut shard = Shard::new();
     let nodes = ["A", "B"].map(|group| lone_node(folder.path(), group, |log| log));

@@ -1,6 +1,6 @@
 //! House rules no linter knows: which module may use which and which may touch the world, the tests
-//! of the differences, file heads, line length outside Rust, blanks at line ends, paths of
-//! somebody's machine.
+//! of the differences, orders and failures, file heads, line length outside Rust, blanks at line
+//! ends, paths of somebody's machine.
 
 #![allow(clippy::unwrap_used, reason = "it may fail by panicking")]
 
@@ -172,40 +172,102 @@ fn only_the_runtime_waits_and_only_the_disk_opens_files() {
     assert_eq!(wrong, Vec::<String>::new());
 }
 
-/// A difference from the server is where the table says, and a test that exists keeps it.
+/// A difference from the server is where the table says, and a test that exists keeps it. Every
+/// sharp edge of the specification is among them, changed or kept.
 #[test]
 fn every_place_and_test_named_among_the_differences_exists() {
-    let root = root();
-    let table = fs::read_to_string(root.join("raft-core/docs/differences.md")).unwrap();
-    let sources: Vec<(String, String)> = files("raft-core")
-        .into_iter()
-        .filter(|(name, _)| has_ending(name, &["rs"]))
-        .collect();
-    let is_there = |name: &str| sources.iter().any(|(_, code)| declares(code, name));
-    let mut missing = Vec::new();
-    let mut seen = 0;
-    for row in table.lines().filter(|line| line.starts_with("| ")) {
-        let cells: Vec<&str> = row.trim_matches('|').split(" | ").collect();
-        let &[_, _, _, places, tests] = cells.as_slice() else {
-            continue;
-        };
-        let methods = places
-            .split('`')
-            .filter_map(|place| place.strip_prefix("Node::"));
-        missing.extend(methods.filter(|name| !is_there(name)).map(str::to_owned));
-        for test in tests.split('`').skip(1).step_by(2) {
-            seen += 1;
-            let exists = root.join("raft-core/src").join(test).exists()
-                || root.join(format!("raft-core/tests/{test}.rs")).exists()
-                || is_there(test);
-            if !exists {
-                missing.push(test.to_owned());
-            }
+    let table = document("differences.md");
+    let code = Code::of_the_core();
+    let rows: Vec<Vec<&str>> = rows(&table).collect();
+    let places = rows.iter().filter(|row| row.len() == 5);
+    let methods = places
+        .flat_map(|row| row[3].split('`'))
+        .filter_map(|place| place.strip_prefix("Node::"));
+
+    assert_eq!(code.without(methods), Vec::<String>::new());
+    let tests: Vec<&str> = rows.iter().flat_map(|row| names_in(row.last())).collect();
+    assert!(tests.len() > 60, "the test has lost its subject: {tests:?}");
+    assert_eq!(code.without(tests), Vec::<String>::new());
+    let edges = (1..=44).map(|number| format!("SE-{number}"));
+    assert_eq!(absent(&table, edges), Vec::<String>::new());
+}
+
+/// Each order that must hold, and each failure others had, has a test that exists.
+#[test]
+fn every_test_of_an_order_and_of_a_failure_exists() {
+    let code = Code::of_the_core();
+    let (orders, failures) = (document("protocol.md"), document("failures.md"));
+    let (_, orders) = orders.split_once("### Orders that hold").unwrap();
+    for (table, numbers) in [
+        (orders, (1..=15).map(|n| format!("O-{n}")).collect()),
+        (
+            &failures,
+            (1..=20).map(|n| n.to_string()).collect::<Vec<_>>(),
+        ),
+    ] {
+        let rows: Vec<Vec<&str>> = rows(table).collect();
+        let first: Vec<&str> = rows.iter().map(|row| row[0]).collect();
+        assert_eq!(first.get(1..).unwrap(), numbers, "each once, in order");
+        for row in rows.iter().skip(1) {
+            let tests: Vec<&str> = names_in(row.last()).collect();
+            assert!(!tests.is_empty(), "{} has no test", row[0]);
+            assert_eq!(code.without(tests), Vec::<String>::new(), "{}", row[0]);
         }
     }
+}
 
-    assert!(seen > 20, "the test has lost its subject: {seen} names");
-    assert_eq!(missing, Vec::<String>::new());
+/// A document of the core.
+fn document(name: &str) -> String {
+    fs::read_to_string(root().join("raft-core/docs").join(name)).unwrap()
+}
+
+/// The rows of its tables, heads included.
+fn rows(table: &str) -> impl Iterator<Item = Vec<&str>> {
+    let rows = table
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| -"));
+    rows.map(|row| row.trim_matches('|').split(" | ").map(str::trim).collect())
+}
+
+/// What stands in backquotes in a cell.
+fn names_in<'a>(cell: Option<&&'a str>) -> impl Iterator<Item = &'a str> {
+    let cell = cell.copied().unwrap_or_default();
+    cell.split('`').skip(1).step_by(2)
+}
+
+/// The names, whole, that a text does not hold.
+fn absent(text: &str, names: impl Iterator<Item = String>) -> Vec<String> {
+    let words: Vec<&str> = text
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != '-')
+        .collect();
+    let is_absent = |name: &String| !words.contains(&name.as_str());
+    names.filter(is_absent).collect()
+}
+
+/// The sources of the core.
+struct Code(Vec<(String, String)>);
+
+impl Code {
+    fn of_the_core() -> Self {
+        let sources = files("raft-core").into_iter();
+        Self(
+            sources
+                .filter(|(name, _)| has_ending(name, &["rs"]))
+                .collect(),
+        )
+    }
+
+    /// Those of `names` that are neither a function nor a file.
+    fn without<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+        let root = root();
+        let exists = |name: &str| {
+            self.0.iter().any(|(_, code)| declares(code, name))
+                || root.join("raft-core/src").join(name).exists()
+                || root.join(format!("raft-core/tests/{name}.rs")).exists()
+        };
+        let missing = names.into_iter().filter(|name| !exists(name));
+        missing.map(str::to_owned).collect()
+    }
 }
 
 /// Each function of the server has its place, or a reason why it has none.

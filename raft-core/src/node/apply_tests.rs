@@ -6,7 +6,7 @@ use crate::storage::MemoryLog;
 use crate::types::Index;
 
 #[test]
-fn leadership_is_announced_once_the_first_entry_is_processed() {
+fn issue_7460_leadership_is_announced_once_the_first_entry_is_processed() {
     let mut rig = Rig::leader_in(3, MemoryLog::new());
     rig.acknowledge(3, 1, N0);
     assert_eq!((rig.node.is_leader(), rig.lead_change()), (false, None));

@@ -153,7 +153,7 @@ fn run_without_a_report_for_two_seconds_ends() {
 
 /// The reference lets the old run go on, to an inbox nobody listens to.
 #[test]
-fn second_request_ends_the_first_run() {
+fn issue_7424_second_request_ends_the_first_run() {
     static BLOCK: [u8; 1024 * 1024] = [7; 1024 * 1024];
     let mut rig = leader_with(40, &BLOCK);
     ask(&mut rig, N0, 0, FIRST);
@@ -222,7 +222,7 @@ fn gap_opens_an_inbox_and_asks_for_what_is_missing() {
 }
 
 #[test]
-fn catch_up_is_stored_without_an_answer_and_ends_with_the_next_live_message() {
+fn issue_6944_catch_up_is_stored_without_an_answer_and_ends_with_the_next_live_message() {
     let mut rig = Rig::follower_at(1, 1, MemoryLog::new());
     rig.live(entry(N0, 1, 2, (1, 3), b"four"));
     let inbox = rig.catchup();
@@ -290,7 +290,7 @@ fn late_catch_up_entry_that_continues_the_log_is_stored_silently() {
 }
 
 #[test]
-fn catch_up_of_an_older_leader_is_dropped() {
+fn issue_6951_catch_up_of_an_older_leader_is_dropped() {
     let mut rig = Rig::follower_at(1, 1, MemoryLog::new());
     rig.live(entry(N0, 1, 0, (1, 2), b"three"));
     let inbox = rig.catchup();

@@ -309,7 +309,7 @@ fn unknown_peers_count_while_not_all_members_are_known() {
 
 /// Votes out of empty logs decide only when everybody has answered: somebody may hold data.
 #[test]
-fn empty_votes_make_a_leader_only_with_everybody() {
+fn issue_7038_empty_votes_make_a_leader_only_with_everybody() {
     let mut rig = Rig::new(&[SELF, N0, N1], MemoryLog::new());
     rig.node.switch_to_candidate();
     rig.turn();

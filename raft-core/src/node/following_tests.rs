@@ -318,7 +318,7 @@ fn row_6_heartbeat_cuts_what_lies_behind_it_and_is_answered() {
 /// A message that arrives again, or late, says nothing against what stands behind it: an entry
 /// that was acknowledged may be on a quorum by now.
 #[test]
-fn entries_behind_a_repeated_or_late_message_stay() {
+fn issue_7209_entries_behind_a_repeated_or_late_message_stay() {
     for late in [
         entry(N0, 1, 0, (0, 0), b"first"),
         entry(N0, 1, 0, (1, 2), b"third"),

@@ -1,14 +1,15 @@
 //! Failures others had, by the number of their report: overlapping leaderships, membership,
-//! amnesia (nats-server's, unless another project is named).
+//! amnesia, term and vote, what the application holds (nats-server's, unless another project is
+//! named).
 
 use bytes::Bytes;
 
 use super::rig::{
-    DiskLog, EMPTY, N0, N1, Out, Rig, SELF, answer, entry, leader_subjects_dropped, sent, setup,
-    special, vote,
+    DiskLog, EMPTY, N0, N1, Out, Rig, SELF, answer, entry, indexes, leader_subjects_dropped, sent,
+    setup, special, vote,
 };
 use super::{MembershipError, NodeSetup, ProposeError, Role};
-use crate::storage::{Log, MemoryLog, WriteSeq};
+use crate::storage::{Log, MemoryLog, StorageError, WriteSeq};
 use crate::types::{Entry, EntryType, Index, PeerId, Term};
 use crate::wire::{AppendEntry, PeerState, TermVote};
 
@@ -225,4 +226,134 @@ fn issue_7545_member_that_lost_its_disk_is_caught_up_before_it_counts_again() {
         })
         .collect();
     assert_eq!(indexes, [Index(1), Index(2)]);
+}
+
+// Term and vote.
+
+/// Issues 5314, 5975, 7698: stepping down forgot the vote, and the term had a second one.
+#[test]
+fn issue_7698_vote_of_a_term_survives_every_way_out_of_a_role() {
+    // By a leader of its own term, by a refusal to a candidate, by being told.
+    type WayOut = fn(&mut Rig);
+    let ways: [WayOut; 3] = [
+        |rig| rig.live(entry(N1, 4, 0, (1, 1), b"")),
+        |rig| rig.node.switch_to_follower(None),
+        |rig| rig.node.set_observer(true, rig.now),
+    ];
+    for way in ways {
+        let mut rig = Rig::follower_at(1, 1, DiskLog::new());
+        rig.elect(4);
+        rig.sync();
+        way(&mut rig);
+        rig.turn();
+        rig.sync();
+        rig.outputs();
+
+        rig.ask(4, (9, 9), N1);
+        rig.sync();
+
+        assert_eq!(rig.node.vote, Some(SELF));
+        assert_eq!(rig.outputs(), [Out::Vote(vote(4, SELF, false, false))]);
+    }
+}
+
+/// Issue 7956: cutting the log took the term back to that of its new end, and a vote was given
+/// twice.
+#[test]
+fn issue_7956_cutting_the_log_keeps_term_and_vote() {
+    let mut rig = Rig::follower_at(1, 3, DiskLog::new());
+    rig.ask(6, (1, 3), N1);
+    rig.sync();
+    rig.outputs();
+
+    // The leader of an earlier entry differs at its tail: row 8.
+    rig.live(entry(N1, 6, 0, (2, 3), b"new"));
+    rig.sync();
+
+    assert_eq!(rig.view().last, (1, 2), "the tail is gone");
+    assert_eq!((rig.view().term, rig.node.vote), (6, Some(N1)));
+    rig.outputs();
+    rig.ask(6, (9, 9), N0);
+    rig.sync();
+    assert_eq!(rig.outputs(), [Out::Vote(vote(6, SELF, false, false))]);
+}
+
+/// Issue 8290: the error of writing the vote was dropped, and the vote sent.
+#[test]
+fn issue_8290_vote_that_cannot_be_written_is_never_given() {
+    let mut rig = Rig::follower_at(1, 1, DiskLog::new());
+    rig.sync();
+    rig.outputs();
+    rig.ask(2, (1, 1), N1);
+    let writes = rig.node.take_writes().unwrap();
+    let wanted = TermVote {
+        term: Term(2),
+        vote: Some(N1),
+    };
+    assert_eq!(writes.term_vote, Some(wanted));
+
+    let error = std::sync::Arc::new(StorageError::Failed);
+    rig.node.handle_write_failed(error, rig.now);
+    rig.node.handle_durable(writes.upto, rig.now);
+
+    let said = rig.outputs();
+    let votes = said.iter().filter(|out| matches!(out, Out::Vote(_)));
+    assert_eq!(votes.count(), 0, "{said:?}");
+    assert_eq!(rig.view().role, Role::Closed);
+}
+
+// What the application holds.
+
+/// Issues 5939, 6459, 8265: the applied index ran ahead of what the application held, and a
+/// snapshot covered entries it had not seen.
+#[test]
+fn issue_6459_snapshot_covers_what_was_reported_as_applied_and_nothing_more() {
+    let mut rig = Rig::follower_at(1, 4, DiskLog::new());
+    rig.live(entry(N0, 1, 4, (1, 4), b""));
+    rig.sync();
+    assert_eq!(indexes(&rig.applied()), [1, 2, 3, 4]);
+    let data = Bytes::from_static(b"state");
+    let refused = rig.node.install_snapshot(data.clone(), false);
+    assert!(refused.is_err(), "it was handed up and not reported");
+
+    // Seen up to 4, done with 3, holds 2 for good.
+    rig.node.processed(Index(3), Index(2), rig.now);
+    rig.node.install_snapshot(data, false).unwrap();
+    rig.sync();
+
+    assert_eq!(rig.files.names(), ["snap.1.2"]);
+    assert_eq!(rig.node.log.state().first, Index(3));
+}
+
+/// Issue 8321: after a snapshot of the leader the entry behind it was passed over, or applied
+/// twice.
+#[test]
+fn issue_8321_first_entry_after_the_leaders_snapshot_is_the_one_behind_it() {
+    let mut rig = Rig::follower_at(1, 0, DiskLog::new());
+    rig.live(entry(N0, 1, 100, (1, 100), b""));
+    rig.sync();
+    let catchup = rig.catchup();
+    let peers = PeerState {
+        peers: vec![SELF, N0, N1],
+        cluster_size: 3,
+        domain_ext: 0,
+    };
+    let special = |kind, data| Entry { kind, data };
+    let snapshot = AppendEntry::encode_entries(
+        super::rig::head(N0, 1, 100, (1, 100)),
+        &[
+            special(EntryType::Snapshot, Bytes::from_static(b"state")),
+            special(EntryType::PeerState, peers.encode()),
+        ],
+    );
+    rig.receive(snapshot.unwrap(), catchup);
+    rig.sync();
+
+    for (commit, last) in [(100, 100), (101, 101), (102, 102)] {
+        rig.live(entry(N0, 1, commit, (1, last), b"behind"));
+        rig.sync();
+    }
+
+    // The signal of the catch-up, the snapshot, its end, then what is committed behind, once each.
+    assert_eq!(indexes(&rig.applied()), [u64::MAX, 100, 0, 101, 102]);
 }

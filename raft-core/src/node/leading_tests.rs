@@ -354,7 +354,7 @@ fn acknowledgements_of_strangers_other_terms_and_unsent_indexes_do_not_count() {
 
 /// Raft paper 5.4.2.
 #[test]
-fn entries_of_older_terms_commit_only_below_one_of_the_current_term() {
+fn issue_7955_entries_of_older_terms_commit_only_below_one_of_the_current_term() {
     let mut rig = Rig::follower_at(2, 2, MemoryLog::new());
     rig.elect(4);
     assert_eq!(rig.view(), leading(4, (4, 3), 0));
@@ -558,6 +558,20 @@ fn leader_stopped_before_its_announcement_is_closed_cleanly() {
         (rig.node.next_deadline(), rig.node.wants_turn()),
         (None, false)
     );
+}
+
+/// SE-36: who waits for the end of a leadership has to hear of the end of the node as well.
+#[test]
+fn leader_that_is_stopped_tells_the_application_of_no_lead_change() {
+    let mut rig = Rig::leader_in(3, MemoryLog::new());
+    rig.acknowledge(3, 1, N0);
+    rig.node.processed(Index(1), Index(1), rig.now);
+    assert_eq!(rig.lead_change(), Some((true, 3)));
+
+    rig.node.stop();
+    rig.turn();
+
+    assert_eq!(rig.lead_change(), None);
 }
 
 #[test]

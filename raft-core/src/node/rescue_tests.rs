@@ -267,7 +267,7 @@ fn entries_of_a_rescue_that_ended_need_a_whole_quorum() {
 
 /// A candidate may lose a voter to an eviction while it counts.
 #[test]
-fn vote_of_a_peer_that_was_evicted_does_not_count() {
+fn issue_8353_vote_of_a_peer_that_was_evicted_does_not_count() {
     let mut rig = managed(&FIVE);
     rig.node.switch_to_candidate();
     rig.turn();

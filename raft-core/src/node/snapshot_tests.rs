@@ -645,7 +645,7 @@ fn snapshot_that_follows_a_reset_survives_it() {
 
 /// Row 4 of 11A; TestNRGSnapshotAndTruncateToApplied (2648).
 #[test]
-fn uncommitted_entries_behind_the_snapshot_are_cut_back_to_it() {
+fn issue_7095_uncommitted_entries_behind_the_snapshot_are_cut_back_to_it() {
     for term in [1, 2] {
         let mut rig = applied_follower(3);
         rig.node.install_snapshot(DATA, false).unwrap();
