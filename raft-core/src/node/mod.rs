@@ -75,6 +75,8 @@ mod snapshot_tests;
 #[cfg(test)]
 mod status_tests;
 #[cfg(test)]
+mod transcript_tests;
+#[cfg(test)]
 mod transfer_tests;
 #[cfg(test)]
 mod transport_tests;

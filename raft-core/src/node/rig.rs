@@ -158,8 +158,14 @@ impl Rig {
         Self::of(setup(members, Box::new(log)))
     }
 
-    pub(super) fn of(mut setup: NodeSetup) -> Self {
-        let files = MemorySnapshots::default();
+    pub(super) fn of(setup: NodeSetup) -> Self {
+        let mut rig = Self::of_files(setup, MemorySnapshots::default());
+        rig.node.take_applied(1, 0);
+        rig
+    }
+
+    /// As [`Rig::of`], of a node whose snapshots are `files`. Nothing it hands up is taken.
+    pub(super) fn of_files(mut setup: NodeSetup, files: MemorySnapshots) -> Self {
         setup.snapshots.reader = Arc::new(files.clone());
         let now = Instant::from_nanos(1_000_000_000_000);
         let node = Node::recover(setup, now).unwrap();
@@ -168,7 +174,6 @@ impl Rig {
         rig.turn();
         rig.sync();
         rig.outputs();
-        rig.node.take_applied(1, 0);
         rig
     }
 
