@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 
-use super::{AdjustError, Bug, Node, Role, signal};
+use super::{AdjustError, Bug, LogLevel, Node, Role, signal};
 use crate::time::Instant;
 use crate::types::{Entry, EntryType, Index, PeerId};
 use crate::wire::PeerState;
@@ -28,6 +28,9 @@ pub(super) struct MembershipChange {
     pub(super) peer: PeerId,
     /// The record of a removed member; none for an addition. That is what tells them apart.
     pub(super) prev: Option<Peer>,
+    /// Whether the members are others by it. Who adds a member or removes a stranger changes
+    /// nothing, and nothing is to be taken back.
+    pub(super) is_effective: bool,
 }
 
 impl Node {
@@ -67,7 +70,8 @@ impl Node {
     #[must_use]
     pub fn committed_peer_state(&self, index: Index) -> PeerState {
         let mut state = self.current_peer_state();
-        if let Some(change) = self.membership_change.filter(|c| c.index > index) {
+        let is_later = |change: &MembershipChange| change.index > index && change.is_effective;
+        if let Some(change) = self.membership_change.filter(is_later) {
             match change.prev {
                 Some(_) => state.peers.push(change.peer),
                 None => state.peers.retain(|id| *id != change.peer),
@@ -91,8 +95,18 @@ impl Node {
     /// Adopts a membership (server: `processPeerState`).
     ///
     /// Differs from the server: a change that is appended and not committed is applied on top of
-    /// an older membership instead of being forgotten until it commits (SE-44).
+    /// an older membership instead of being forgotten until it commits (SE-44). And a size that
+    /// would let one of several elect itself is not believed: nobody sets one below two.
     pub(super) fn process_peer_state(&mut self, state: &PeerState) {
+        let mut state = state.clone();
+        let members = u32::try_from(state.peers.len()).unwrap_or(u32::MAX);
+        if state.cluster_size < members.min(2) {
+            let size = std::mem::replace(&mut state.cluster_size, members);
+            self.note(
+                LogLevel::Warn,
+                format!("a membership of {members} said its size was {size}: taken as {members}"),
+            );
+        }
         let before = std::mem::take(&mut self.peers);
         for id in &state.peers {
             self.peers
@@ -106,7 +120,7 @@ impl Node {
         }
         self.cluster_size = state.cluster_size;
         self.recalc_quorum();
-        self.write_peer_state(state.clone());
+        self.write_peer_state(state);
         if let Some(change) = self.membership_change
             && change.index > self.commit
         {
@@ -151,11 +165,16 @@ impl Node {
     }
 
     /// Step 13 of an append entry: `peer` joins from now on.
+    ///
+    /// Differs from the server: the addition of a member, and the removal of somebody who is none,
+    /// changes nothing when it is cut off either. The server drops the member, or takes the
+    /// stranger in.
     pub(super) fn append_addition(&mut self, peer: PeerId) {
         self.membership_change = Some(MembershipChange {
             index: self.last_index,
             peer,
             prev: None,
+            is_effective: !self.peers.contains_key(&peer),
         });
         if self.has_bug(Bug::ChangesAtCommit) {
             return;
@@ -169,11 +188,12 @@ impl Node {
         if self.has_bug(Bug::ChangesAtCommit) {
             return;
         }
-        let prev = Some(self.peers.remove(&peer).unwrap_or_default());
+        let record = self.peers.remove(&peer);
         self.membership_change = Some(MembershipChange {
             index: self.last_index,
             peer,
-            prev,
+            prev: Some(record.unwrap_or_default()),
+            is_effective: record.is_some(),
         });
         self.adjust_cluster_size_and_quorum();
     }
@@ -199,6 +219,9 @@ impl Node {
         let Some(change) = self.membership_change.take() else {
             return;
         };
+        if !change.is_effective {
+            return;
+        }
         match change.prev {
             Some(record) => {
                 self.peers.insert(change.peer, record);

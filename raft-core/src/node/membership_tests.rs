@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::rig::{N0, N1, Rig, SELF, entry, indexes, sent, special};
+use super::rig::{N0, N1, Rig, SELF, entry, indexes, sent, setup, special};
 use super::{Committed, Role};
 use crate::storage::MemoryLog;
 use crate::types::{Entry, EntryType, Index, PeerId, Term};
@@ -43,6 +43,46 @@ fn appended_peer_counts_at_once_and_is_forgotten_when_its_entry_is_cut() {
 
     assert_eq!(rig.node.peer_names(), [N0, SELF, N1]);
     assert_eq!((rig.node.quorum, rig.node.membership_change), (2, None));
+}
+
+/// A server that leads may add a member again, or remove somebody who left long ago.
+#[test]
+fn change_that_changes_nothing_takes_nothing_back_when_it_is_cut() {
+    let stranger = PeerId(*b"cnrtt3eg");
+    for (kind, peer) in [(EntryType::AddPeer, N1), (EntryType::RemovePeer, stranger)] {
+        let mut rig = Rig::follower_at(1, 1, MemoryLog::new());
+        rig.live(special(N0, 1, 0, (1, 1), Entry::about(kind, peer)));
+        assert!(rig.node.membership_change.is_some());
+        let official = rig.node.committed_peer_state(Index(1));
+        assert_eq!(official.peers, [N0, SELF, N1], "{kind:?}");
+
+        rig.live(entry(N1, 2, 0, (1, 1), b""));
+        rig.live(entry(N1, 2, 0, (1, 1), b"other"));
+
+        assert_eq!(rig.node.peer_names(), [N0, SELF, N1], "{kind:?}");
+        assert_eq!((rig.node.quorum, rig.node.membership_change), (2, None));
+    }
+}
+
+/// Issue 7850: a size of one in a group of three, and whoever read it elected itself.
+#[test]
+fn issue_7850_size_that_would_let_one_of_several_elect_itself_is_not_believed() {
+    for (size, peers, taken) in [
+        (0, &[SELF, N0, N1][..], 3),
+        (1, &[SELF, N0, N1], 3),
+        (2, &[SELF, N0, N1], 2),
+        (5, &[SELF, N0, N1], 5),
+        (1, &[SELF], 1),
+        (0, &[SELF], 1),
+    ] {
+        let mut setup = setup(peers, Box::new(MemoryLog::new()));
+        setup.peer_state.cluster_size = size;
+
+        let rig = Rig::of(setup);
+
+        let found = (rig.node.cluster_size, rig.node.quorum);
+        assert_eq!(found, (taken, taken / 2 + 1), "{size} of {}", peers.len());
+    }
 }
 
 #[test]

@@ -156,6 +156,7 @@ impl Node {
             index: self.last_index.next(),
             peer,
             prev: None,
+            is_effective: true,
         });
         let at_commit = self.has_bug(Bug::ChangesAtCommit);
         if kind == EntryType::RemovePeer && !at_commit {
