@@ -1,6 +1,6 @@
 //! From commit to the application and back.
 
-use super::rig::{N0, Rig, entry, indexes};
+use super::rig::{N0, N1, Rig, entry, indexes};
 use super::{Committed, PauseError, Role};
 use crate::storage::MemoryLog;
 use crate::types::Index;
@@ -95,6 +95,19 @@ fn commit_held_back_while_paused_never_goes_down() {
     rig.live(entry(N0, 1, 1, (1, 2), b""));
 
     assert_eq!(rig.node.held_commit, Index(2));
+}
+
+/// It is committed all the same: nobody may cut it.
+#[test]
+fn what_is_committed_and_held_back_while_paused_is_not_cut() {
+    let mut rig = Rig::follower_at(1, 3, MemoryLog::new());
+    rig.node.pause_apply(rig.now).unwrap();
+    rig.live(entry(N0, 1, 3, (1, 3), b""));
+    assert_eq!((rig.view().commit, rig.node.held_commit), (0, Index(3)));
+
+    rig.live(entry(N1, 2, 0, (1, 1), b"other"));
+
+    assert_eq!((rig.view().role, rig.view().last), (Role::Closed, (1, 3)));
 }
 
 #[test]

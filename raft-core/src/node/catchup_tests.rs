@@ -1,13 +1,15 @@
 //! Both ends of a catch-up.
 
+use bytes::Bytes;
+
 use super::Role;
 use super::rig::{
-    EMPTY, N0, N1, Out, Rig, accepted, answer, entry, following, head, indexes, refused, relayed,
-    wants,
+    DiskLog, EMPTY, N0, N1, Out, Rig, accepted, answer, entry, following, head, indexes, refused,
+    relayed, wants,
 };
 use crate::storage::MemoryLog;
-use crate::types::{Entry, PeerId, Term};
-use crate::wire::AppendEntryHead;
+use crate::types::{Entry, Index, PeerId, Term};
+use crate::wire::{AppendEntryHead, Subject};
 
 const FIRST: &str = "$NRG.CR.00000001";
 const SECOND: &str = "$NRG.CR.00000002";
@@ -151,7 +153,7 @@ fn run_without_a_report_for_two_seconds_ends() {
     assert!(rig.node.runs.is_empty() && rig.node.progress.is_empty());
 }
 
-/// The reference lets the old run go on, to an inbox nobody listens to.
+/// The server lets the old run go on, to an inbox nobody listens to.
 #[test]
 fn issue_7424_second_request_ends_the_first_run() {
     static BLOCK: [u8; 1024 * 1024] = [7; 1024 * 1024];
@@ -174,6 +176,33 @@ fn issue_7424_second_request_ends_the_first_run() {
     assert_eq!(rig.node.runs.len(), 1);
 }
 
+/// The entry the first one needs cannot be read: the node is closed, and sends nothing more.
+#[test]
+fn runs_end_with_the_run_that_closes_the_node() {
+    static BLOCK: [u8; 700 * 1024] = [7; 700 * 1024];
+    let mut log = DiskLog::new();
+    log.damaged = Some(Index(1));
+    let mut rig = Rig::leader_in(3, log);
+    for _ in 0..4 {
+        rig.propose(&BLOCK);
+    }
+    rig.outputs();
+    let from = |peer, has, inbox| (answer(3, has, peer, false), Some(Subject::new(inbox)));
+    let sub = rig.inbox_of(&rig.node.response_inbox);
+    for (response, inbox) in [from(N0, 0, FIRST), from(N1, 1, SECOND)] {
+        let payload = Bytes::copy_from_slice(&response.encode());
+        rig.node.handle_message(sub, inbox, payload, rig.now);
+    }
+
+    rig.turn();
+
+    assert_eq!(rig.view().role, Role::Closed);
+    assert!(rig.node.runs.is_empty() && rig.node.progress.is_empty());
+    let sent = rig.outputs();
+    let served = sent.iter().filter(|out| matches!(out, Out::Append(..)));
+    assert_eq!(served.count(), 0, "{sent:?}");
+}
+
 #[test]
 fn runs_end_with_the_leadership() {
     static BLOCK: [u8; 1024 * 1024] = [7; 1024 * 1024];
@@ -194,8 +223,8 @@ fn entries_stored_meanwhile_are_not_part_of_a_run() {
     let mut rig = leader_with(2, b"x");
     let sub = rig.inbox_of(&rig.node.response_inbox);
     let request = answer(3, 0, N0, false).encode();
-    let inbox = crate::wire::Subject::new(FIRST);
-    let payload = bytes::Bytes::copy_from_slice(&request);
+    let inbox = Subject::new(FIRST);
+    let payload = Bytes::copy_from_slice(&request);
     rig.node.handle_message(sub, Some(inbox), payload, rig.now);
 
     rig.propose(b"later");
@@ -320,7 +349,7 @@ fn stalled_catch_up_is_asked_for_again_on_a_new_inbox() {
     assert_eq!(out[2], wants(1, 1));
 }
 
-/// The reference forgets the guard with the catch-up it was owed for.
+/// The server forgets the guard with the catch-up it was owed for.
 #[test]
 fn application_told_of_a_stalled_catch_up_is_told_of_the_end_of_its_successor() {
     let mut rig = Rig::follower_at(1, 1, MemoryLog::new());

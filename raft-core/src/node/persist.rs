@@ -214,8 +214,9 @@ impl Node {
     /// Differs from the server: a cut below the commit is refused and closes the group. The
     /// server cuts, with a committed entry lost.
     pub(super) fn truncate_wal(&mut self, term: Term, last: Index, leader: PeerId) -> bool {
-        if last < self.commit {
-            let commit = self.commit;
+        // What is held back while paused is committed as well.
+        let commit = self.commit.max(self.held_commit);
+        if last < commit {
             self.set_write_err(FatalError::TruncateBelowCommit {
                 to: last,
                 commit,
