@@ -115,7 +115,7 @@ impl fmt::Debug for PeerId {
 /// Why text is not a peer id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
-    /// Only eight bytes make an id. The text is the reference's `errLeaderLen`.
+    /// Only eight bytes make an id. The text is the server's `errLeaderLen`.
     #[error("raft: leader should be exactly 8 bytes")]
     Length {
         /// The length found.

@@ -96,7 +96,7 @@ fn malformed_input_gives_what_the_vectors_say() {
             Some("malformed") => NRG_STATUS_MALFORMED,
             Some("corrupt_peers") => NRG_STATUS_CORRUPT_PEERS,
             Some("snapshot_corrupt") => NRG_STATUS_SNAPSHOT_CORRUPT,
-            // The reference panics here; this engine says what is wrong.
+            // The server panics here; this engine says what is wrong.
             _ => found.clone().unwrap_err(),
         };
         assert_eq!(found, Err(status), "{}", case["name"]);
@@ -130,7 +130,7 @@ fn golden_fields_encode_to_the_golden_bytes_and_back() {
                     assert_eq!(encode(name, &decoded), Ok(expected), "{}", case["name"]);
                     compared += 1;
                 }
-                // The reference fills an id up or cuts it off; here it is no id.
+                // The server fills an id up or cuts it off; here it is no id.
                 Err(status) => {
                     assert_eq!(status, NRG_STATUS_BAD_PEER_ID, "{}", case["name"]);
                     assert!(has_odd_id(&case), "{}", case["name"]);
@@ -191,7 +191,7 @@ fn snapshot_file_of_another_group_is_corrupt() {
     assert_eq!(status, NRG_STATUS_SNAPSHOT_CORRUPT);
 }
 
-/// Steps 1 to 6 of the reference's TestNRGAppendEntryEncode.
+/// Steps 1 to 6 of the server's TestNRGAppendEntryEncode.
 #[test]
 fn append_entry_encode_checks_leader_and_count_and_leaves_a_small_buffer_alone() {
     let with_leader = |leader: &str| json!({ "leader": leader, "term": 1 });

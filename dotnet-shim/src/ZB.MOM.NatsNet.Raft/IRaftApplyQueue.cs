@@ -3,7 +3,7 @@ using System.Diagnostics.CodeAnalysis;
 namespace ZB.MOM.NatsNet.Server;
 
 /// <summary>The committed entries of one node, in order. For one consumer.</summary>
-[SuppressMessage("Naming", "CA1711", Justification = "the reference's name for it")]
+[SuppressMessage("Naming", "CA1711", Justification = "the server's name for it")]
 public interface IRaftApplyQueue
 {
     /// <summary>How many items wait in the engine.</summary>

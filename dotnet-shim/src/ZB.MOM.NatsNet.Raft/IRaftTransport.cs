@@ -25,7 +25,7 @@ namespace ZB.MOM.NatsNet.Server;
 public interface IRaftTransport
 {
     /// <summary>
-    /// Which account the group's traffic belongs to (the reference: the account's own, if it is
+    /// Which account the group's traffic belongs to (the server: the account's own, if it is
     /// configured so and every member supports it; else the system account). Asked when the node is
     /// opened, on the opening thread and without members, after each change of the members, on the
     /// pump, and by <see cref="IRaftNode.RecreateInternalSubs"/> on its caller's thread.

@@ -22,7 +22,7 @@ internal readonly record struct AppendEntryOrigin(uint Kind, ulong Catchup = 0)
 internal sealed record RaftSnapshot(
     ulong LastTerm, ulong LastIndex, PeerState PeerState, byte[] Data);
 
-// The reference's functions below the surface, under its names: each is one call into the node,
+// The server's functions below the surface, under its names: each is one call into the node,
 // which may be driven, frozen or detached. They need the testing build of the library.
 public sealed partial class Raft
 {

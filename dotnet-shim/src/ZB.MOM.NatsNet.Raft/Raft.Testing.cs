@@ -12,7 +12,7 @@ public sealed partial class Raft
     /// <summary>How long, on the moved clock, a loop is played unless a test says so.</summary>
     private static readonly TimeSpan PlayedAtMost = TimeSpan.FromHours(1);
 
-    /// <summary>The whole state as JSON, under the reference's field names.</summary>
+    /// <summary>The whole state as JSON, under the server's field names.</summary>
     internal string Dump() => Text(Yields(Interop.nrg_test_node_dump));
 
     /// <summary>
@@ -113,7 +113,7 @@ public sealed partial class Raft
     /// <summary>Makes every cut of the log fail.</summary>
     internal void WalFailTruncate() => Test(Interop.nrg_test_wal_fail_truncate);
 
-    /// <summary>Puts a message at the end of a queue, by the reference's name for it.</summary>
+    /// <summary>Puts a message at the end of a queue, by the server's name for it.</summary>
     internal void QueuePush(
         string queue, ReadOnlySpan<byte> message, string reply = "", ulong term = 0)
         => Test(

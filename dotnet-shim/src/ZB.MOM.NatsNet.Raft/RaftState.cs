@@ -18,7 +18,7 @@ public enum RaftState
     Closed = 3,
 }
 
-/// <summary>The names the reference server prints.</summary>
+/// <summary>The names the server prints.</summary>
 public static class RaftNames
 {
     /// <summary>

@@ -96,7 +96,7 @@ fn stale_leader_is_told_the_term_and_changes_nothing() {
     assert_eq!(rig.view(), before);
 }
 
-/// The reference restarts the timer first, so that a stale leader holds elections up.
+/// The server restarts the timer first, so that a stale leader holds elections up.
 #[test]
 fn stale_leader_does_not_restart_the_election_timeout() {
     let mut rig = Rig::follower_at(5, 2, MemoryLog::new());

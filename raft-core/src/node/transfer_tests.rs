@@ -221,7 +221,7 @@ fn paused_observer_remembers_that_it_was_named() {
     assert!(rig.node.transfer_pending);
 }
 
-/// The reference keeps the transfer pending and campaigns against the new leader.
+/// The server keeps the transfer pending and campaigns against the new leader.
 #[test]
 fn pending_transfer_ends_when_another_leader_is_adopted() {
     let mut rig = Rig::follower_at(1, 1, MemoryLog::new());

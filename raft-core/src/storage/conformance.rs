@@ -224,7 +224,7 @@ fn truncation_keeps_what_is_below(mut log: Checked<impl Subject>) {
     log.expect_state(3, 1, 3);
 }
 
-/// The reference's start-up test: snapshot 1, log 3..3, truncated to 1.
+/// The server's start-up test: snapshot 1, log 3..3, truncated to 1.
 fn truncation_to_nothing_starts_after_the_cut(mut log: Checked<impl Subject>) {
     log.compact(3);
     log.append_numbers(1);

@@ -55,35 +55,35 @@ pub enum StorageError {
         /// The latest version known.
         max: u8,
     },
-    /// The store directory could not be made. The text is the reference's.
+    /// The store directory could not be made. The text is the server's.
     #[error("raft: could not create storage directory - {source}")]
     CreateDirectory {
         /// What the system said.
         source: io::Error,
     },
-    /// The snapshot directory could not be made. The text is the reference's.
+    /// The snapshot directory could not be made. The text is the server's.
     #[error("could not create snapshots directory - {source}")]
     CreateSnapshots {
         /// What the system said.
         source: io::Error,
     },
-    /// No file can be made in the store directory. The text is the reference's.
+    /// No file can be made in the store directory. The text is the server's.
     #[error("raft: storage directory is not writable")]
     NotWritable {
         /// What the system said.
         source: io::Error,
     },
-    /// The store directory is not usable. The text is the reference's.
+    /// The store directory is not usable. The text is the server's.
     #[error("raft: storage directory is not a directory")]
     NotADirectory,
-    /// No peer state where one has to be. The text is the reference's.
+    /// No peer state where one has to be. The text is the server's.
     #[error("raft: no peerstate")]
     NoPeerState,
-    /// `peers.idx` cannot be read. The text is the reference's.
+    /// `peers.idx` cannot be read. The text is the server's.
     #[error("raft: corrupt peer state")]
     CorruptPeers,
     /// A snapshot file is short, has another checksum, belongs to another group, or its parts do
-    /// not fit. The text is the reference's.
+    /// not fit. The text is the server's.
     #[error("raft: snapshot corrupt: {path}; nothing was changed")]
     SnapshotCorrupt {
         /// The file.
@@ -115,7 +115,7 @@ pub enum StorageError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// The index lies above the last entry. The text is the reference's `EOF`.
+    /// The index lies above the last entry. The text is the server's `EOF`.
     #[error("EOF")]
     BeyondEnd,
     /// The index lies below the first entry.

@@ -1,9 +1,9 @@
 //! One group's folder: making it, opening it, carrying out its writes, deleting it.
 //!
 //! ```text
-//! <dir>/tav.idx      term and vote, in the reference's format
-//! <dir>/peers.idx    peer state, in the reference's format
-//! <dir>/snapshots/   snapshots, in the reference's format
+//! <dir>/tav.idx      term and vote, in the server's format
+//! <dir>/peers.idx    peer state, in the server's format
+//! <dir>/snapshots/   snapshots, in the server's format
 //! <dir>/log/1.log    the log of a file group, in our own
 //! ```
 

@@ -67,7 +67,7 @@ pub enum LogKind {
 }
 
 impl LogKind {
-    /// What one record of `len` payload bytes counts for in [`LogState::bytes`]: the reference's
+    /// What one record of `len` payload bytes counts for in [`LogState::bytes`]: the server's
     /// accounting (behaviour.md 13.2), not the physical size.
     #[must_use]
     pub const fn record_bytes(self, len: usize) -> u64 {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::{LoadError, LogKind, LogState, StorageError};
 use crate::types::Index;
 
-/// The longest frame a log takes: the reference's 32 MiB record limit less its record header.
+/// The longest frame a log takes: the server's 32 MiB record limit less its record header.
 pub const FRAME_LEN_MAX: usize = (32 << 20) - 30;
 
 /// What a span needs to know of the thing it keeps for each entry.

@@ -30,7 +30,7 @@ pub const RECORD_HEAD_LEN: usize = 4 + 1;
 pub const ENTRIES_MAX: usize = 65_535;
 /// Most data bytes one record can hold.
 pub const ENTRY_DATA_LEN_MAX: usize = (1 << 31) - 1;
-/// Longest append entry that still fits a log record of the reference: 32 MiB less the 30 bytes
+/// Longest append entry that still fits a log record of the server: 32 MiB less the 30 bytes
 /// such a record adds.
 pub const MESSAGE_LEN_MAX: usize = (32 << 20) - 30;
 
@@ -155,7 +155,7 @@ impl AppendEntry {
             read_record(&mut reader).ok_or(DecodeError::BadAppendEntry { at: start })?;
         }
         let body_end = at(&reader);
-        // An unfinished or oversized trailer reads as none; so it is with the reference.
+        // An unfinished or oversized trailer reads as none; so it is with the server.
         head.leader_term = Term(reader.uvarint().unwrap_or(0));
         Ok(Self {
             head,

@@ -1,6 +1,6 @@
 //! What can be wrong with bytes from outside, and with values that do not fit the wire.
 
-/// Why bytes are not a message. The texts are the reference's where it has one.
+/// Why bytes are not a message. The texts are the server's where it has one.
 ///
 /// A message that does not decode is dropped and counted; nothing is ever answered to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,7 +42,7 @@ impl DecodeError {
     }
 }
 
-/// Why a value has no bytes. The texts are the reference's where it has one.
+/// Why a value has no bytes. The texts are the server's where it has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {
@@ -66,7 +66,7 @@ pub enum EncodeError {
         /// The longest accepted length, in bytes.
         max: usize,
     },
-    /// The message would not fit a log record of the reference once catch-up has put its longest
+    /// The message would not fit a log record of the server once catch-up has put its longest
     /// leader term under it.
     #[error("append entry would have {have} bytes before its leader term, more than {max}")]
     MessageTooLong {

@@ -5,8 +5,8 @@ using static ZB.MOM.NatsNet.Server.Tests.Support.Ids;
 namespace ZB.MOM.NatsNet.Server.Tests.ImplBacklog;
 
 /// <summary>
-/// The reference's codec and single-node tests under their own names. What the steps mean is in the
-/// catalogue of the reference's tests; a comment here says where this engine differs on purpose.
+/// The server's codec and single-node tests under their own names. What the steps mean is in the
+/// catalogue of the server's tests; a comment here says where this engine differs on purpose.
 /// </summary>
 public class RaftNodeTests
 {

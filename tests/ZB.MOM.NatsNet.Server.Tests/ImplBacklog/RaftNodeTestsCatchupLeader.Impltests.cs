@@ -64,7 +64,7 @@ public class RaftNodeTestsCatchupLeader
     [Trait("Kind", "white-box")]
     public async Task TestNRGCatchupFollowerNoWaitGroupLeakWhenGoRoutineFails()
     {
-        // The reference's server refuses the task of the run here, whose count must be given back
+        // The server's server refuses the task of the run here, whose count must be given back
         // or the deletion waits for ever. A run is no task of its own in this engine, so nothing
         // can be refused: the deletion ends it, whatever it still has to send.
         const string Follower = "follower";

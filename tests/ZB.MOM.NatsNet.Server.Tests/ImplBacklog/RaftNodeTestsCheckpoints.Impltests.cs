@@ -92,7 +92,7 @@ public class RaftNodeTestsCheckpoints
         node.Raft.InstallSnapshotCore(snapshot with { LastIndex = snapshot.LastIndex + 1 });
         Refusal(() => last.LoadLastSnapshot()).ShouldBe(RaftStatus.SnapshotAborted);
 
-        // The reference's checkpoint comes to life again with the flag and only then notices that
+        // The server's checkpoint comes to life again with the flag and only then notices that
         // the snapshot is another. Here one that is over stays over; the mismatch is noticed too.
         node.Set("snapshotting", true);
         Refusal(() => last.LoadLastSnapshot()).ShouldBe(RaftStatus.SnapshotAborted);

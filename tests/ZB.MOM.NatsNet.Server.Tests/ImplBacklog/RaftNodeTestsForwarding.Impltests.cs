@@ -5,7 +5,7 @@ using static ZB.MOM.NatsNet.Server.Tests.Support.Ids;
 namespace ZB.MOM.NatsNet.Server.Tests.ImplBacklog;
 
 /// <summary>
-/// What members forward to their leader. The reference's leader loop runs in a second thread and in
+/// What members forward to their leader. The server's leader loop runs in a second thread and in
 /// real time; here it is played for as long as a test says, before and after the message.
 /// </summary>
 public class RaftNodeTestsForwarding
@@ -55,7 +55,7 @@ public class RaftNodeTestsForwarding
     [Trait("Kind", "white-box")]
     public void TestNRGIgnoreForwardedProposalIfNotCaughtUpLeader(bool caughtUp)
     {
-        // The reference's leader loop runs in a second thread and in real time; here it is played
+        // The server's leader loop runs in a second thread and in real time; here it is played
         // for as long as a test says, before and after the proposal. The second case is its
         // counterpart: a leader that has caught up takes the proposal.
         using DetachedNode node = Open();

@@ -6,7 +6,7 @@ using static ZB.MOM.NatsNet.Server.Tests.Support.Ids;
 namespace ZB.MOM.NatsNet.Server.Tests.ImplBacklog;
 
 /// <summary>
-/// The mapped functions one by one, where no test of the reference calls them: on a detached node,
+/// The mapped functions one by one, where no test of the server calls them: on a detached node,
 /// and on a driven one that stands still.
 /// </summary>
 [Collection("live")]

@@ -172,7 +172,7 @@ public class RaftNodeTestsLeadership
     [Trait("Kind", "white-box")]
     public void TestNRGProposalFastPath()
     {
-        // The reference keeps the term that is open for proposing apart and its test writes it.
+        // The server keeps the term that is open for proposing apart and its test writes it.
         // Here it follows from the node, so the test opens and closes it by role and term.
         using DetachedNode node = HandMade();
         byte[] single = [.. "single"u8];

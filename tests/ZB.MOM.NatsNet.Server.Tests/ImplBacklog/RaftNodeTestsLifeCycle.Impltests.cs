@@ -120,7 +120,7 @@ public class RaftNodeTestsLifeCycle
     [Trait("Kind", "white-box")]
     public void TestNRGProcessAppendEntryResponseTermRace()
     {
-        // The reference looks for a data race with a detector. Here the compiler does; what is left
+        // The server looks for a data race with a detector. Here the compiler does; what is left
         // to see is that both threads get through and none of their work is lost.
         const int Rounds = 2_000;
         using DetachedNode node = DetachedNode.Open();

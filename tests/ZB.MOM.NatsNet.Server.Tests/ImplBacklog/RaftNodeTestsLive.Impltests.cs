@@ -5,7 +5,7 @@ using ZB.MOM.NatsNet.Server.Tests.Support;
 namespace ZB.MOM.NatsNet.Server.Tests.ImplBacklog;
 
 /// <summary>
-/// The reference's tests of live groups, on moved time: where the reference sleeps, the group's
+/// The server's tests of live groups, on moved time: where the server sleeps, the group's
 /// clock is advanced.
 /// </summary>
 [Collection("live")]

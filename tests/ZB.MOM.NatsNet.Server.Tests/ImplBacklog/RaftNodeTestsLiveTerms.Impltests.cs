@@ -5,8 +5,8 @@ using static ZB.MOM.NatsNet.Server.Tests.Support.DetachedNode;
 namespace ZB.MOM.NatsNet.Server.Tests.ImplBacklog;
 
 /// <summary>
-/// The reference's tests that reach into the nodes of a live group: terms, timers and votes. A
-/// pause of the reference is time moved here.
+/// The server's tests that reach into the nodes of a live group: terms, timers and votes. A
+/// pause of the server is time moved here.
 /// </summary>
 [Collection("live")]
 public class RaftNodeTestsLiveTerms

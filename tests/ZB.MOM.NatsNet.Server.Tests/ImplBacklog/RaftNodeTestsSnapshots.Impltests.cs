@@ -92,7 +92,7 @@ public class RaftNodeTestsSnapshots
         node.Live(third);
         node.State.Pindex.ShouldBe(3UL);
 
-        // The reference cuts back to the snapshot here and stores the entry again, to 2. What is
+        // The server cuts back to the snapshot here and stores the entry again, to 2. What is
         // already there is no conflict: nothing is cut, so nothing acknowledged is lost.
         node.Live(second);
         node.State.Pindex.ShouldBe(3UL);
@@ -288,7 +288,7 @@ public class RaftNodeTestsSnapshots
         node.LeaderOfEntry(2).ShouldBe(N1);
         node.Raft.Applied(1);
 
-        // The reference raises the term after the node leads, and counts an answer of that term for
+        // The server raises the term after the node leads, and counts an answer of that term for
         // an entry of the one before. Here the term is raised first: only entries of the leader's
         // own term are counted.
         node.Raft.SwitchToCandidate();
@@ -362,7 +362,7 @@ public class RaftNodeTestsSnapshots
         node.Raft.WaitForStop();
         node.Raft.Dispose();
 
-        // The reference drops what is behind the gap and starts from the snapshot. Entry 2 was
+        // The server drops what is behind the gap and starts from the snapshot. Entry 2 was
         // committed and is lost, so this node must not go on as if it had never held it: its start
         // is refused, and nothing is changed.
         Refusal(node.Reopen).ShouldBe(RaftStatus.Corrupt);

@@ -6,7 +6,7 @@ using ZB.MOM.NatsNet.Server.Tests.Support;
 namespace ZB.MOM.NatsNet.Server.Tests.JetStream;
 
 /// <summary>
-/// The codec through the ABI against bytes that the reference's own encoders made: our bytes are
+/// The codec through the ABI against bytes that the server's own encoders made: our bytes are
 /// the server's, our values are the server's, and what the server refuses is refused.
 /// </summary>
 public class RaftTypesTests

@@ -7,7 +7,7 @@ namespace ZB.MOM.NatsNet.Server.Tests.Shim;
 /// <summary>The surface a port of the server compiles against.</summary>
 public class SurfaceTests
 {
-    /// <summary>Every method of the reference's RaftNode interface that a host calls.</summary>
+    /// <summary>Every method of the server's RaftNode interface that a host calls.</summary>
     private static readonly string[] OfTheReference =
     [
         "Propose", "ProposeMulti", "ForwardProposal", "ProposeAddPeer", "ProposeRemovePeer",

@@ -11,7 +11,7 @@ internal interface IStateMachine
 }
 
 /// <summary>
-/// The reference's adder: one signed sum, deltas as zig-zag variable-length integers.
+/// The server's adder: one signed sum, deltas as zig-zag variable-length integers.
 /// </summary>
 internal sealed class Adder : IStateMachine
 {

@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace ZB.MOM.NatsNet.Server.Tests.Support;
 
 /// <summary>
-/// The reference's chain of blocks: a running CRC-32 over the data of all blocks, which differs
+/// The server's chain of blocks: a running CRC-32 over the data of all blocks, which differs
 /// when a block is lost, doubled or out of order.
 /// </summary>
 internal sealed class ChainOfBlocks : IStateMachine

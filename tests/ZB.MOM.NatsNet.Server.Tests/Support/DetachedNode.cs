@@ -42,7 +42,7 @@ internal sealed class DetachedNode : IDisposable
     /// <summary>The node itself.</summary>
     internal Raft Raft { get; private set; }
 
-    /// <summary>E: one Normal entry with a payload as long as the reference's sample.</summary>
+    /// <summary>E: one Normal entry with a payload as long as the server's sample.</summary>
     internal static Entry E { get; } =
         new(Enumerable.Range(0, 41).Select(at => (byte)at).ToArray());
 

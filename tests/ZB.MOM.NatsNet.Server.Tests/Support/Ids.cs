@@ -20,7 +20,7 @@ internal static class Ids
     private const string Alphabet =
         "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-    /// <summary>The reference's rule: eight bytes of the name's SHA-256, each modulo 62.</summary>
+    /// <summary>The server's rule: eight bytes of the name's SHA-256, each modulo 62.</summary>
     internal static string OfServer(string name)
         => string.Concat(
             SHA256.HashData(Encoding.UTF8.GetBytes(name))

@@ -4,8 +4,8 @@ using System.Text.Json.Serialization;
 namespace ZB.MOM.NatsNet.Server.Tests.Support;
 
 /// <summary>
-/// Everything inside a detached node at one moment, under the reference's field names. Times are
-/// nanoseconds of the node's own clock, 0 for the reference's zero time; ids are empty for none.
+/// Everything inside a detached node at one moment, under the server's field names. Times are
+/// nanoseconds of the node's own clock, 0 for the server's zero time; ids are empty for none.
 /// </summary>
 internal sealed record NodeState
 {

@@ -31,7 +31,7 @@ internal sealed class Member<TState>(RaftConfig config, TState state, Raft node)
     internal bool Frozen { get; set; }
 
     /// <summary>
-    /// The newest unread notice of leadership, as the reference's channel of one holds it.
+    /// The newest unread notice of leadership, as the server's channel of one holds it.
     /// </summary>
     internal LeadChange? LeadChange { get; set; }
 
@@ -309,7 +309,7 @@ internal sealed class TestGroup<TState> : IDisposable
     }));
 }
 
-/// <summary>The group of the reference's harness: members that add.</summary>
+/// <summary>The group of the server's harness: members that add.</summary>
 internal static class AdderGroup
 {
     internal static TestGroup<Adder> Create(

@@ -3,7 +3,7 @@ namespace ZB.MOM.NatsNet.Server.Tests.Support;
 /// <summary>The timers of the suites.</summary>
 internal static class TestTiming
 {
-    /// <summary>What the reference's own tests lower their timers to.</summary>
+    /// <summary>What the server's own tests lower their timers to.</summary>
     internal static RaftTiming Reference { get; } = new()
     {
         ElectionMin = TimeSpan.FromMilliseconds(1500),

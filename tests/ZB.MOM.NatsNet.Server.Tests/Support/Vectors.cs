@@ -5,7 +5,7 @@ using System.Text.Json;
 namespace ZB.MOM.NatsNet.Server.Tests.Support;
 
 /// <summary>
-/// The golden vectors: bytes made by the reference's own encoders. Beside this assembly in
+/// The golden vectors: bytes made by the server's own encoders. Beside this assembly in
 /// <c>vectors/</c>.
 /// </summary>
 internal static class Vectors
@@ -31,7 +31,7 @@ internal static class Vectors
     internal static TheoryData<string> Names(string file)
         => [.. Cases(file).Select(item => item.GetProperty("name").GetString()!).Distinct()];
 
-    /// <summary>The cases with a name; the reference's names are not all different.</summary>
+    /// <summary>The cases with a name; the server's names are not all different.</summary>
     internal static IEnumerable<JsonElement> Named(string file, string name)
         => Cases(file).Where(item => item.Text("name") == name);
 
