@@ -164,7 +164,7 @@ impl Node {
         if index <= self.snapshot_index {
             return Ok(());
         }
-        let entry = match self.pending.remove(&index) {
+        let entry = match self.pending.remove(index) {
             // A junk entry in the cache, left by a white-box test, is never applied.
             Some(entry) if entry.index() == index => entry,
             _ => match self.load_entry(index) {

@@ -14,8 +14,6 @@ use crate::wire::{AppendEntry, AppendEntryResponse, Subject};
 pub(super) const PAUSE_QUORUM_ENTRIES: u64 = 100_000;
 /// Lag in entries at which it takes some again.
 const RESUME_QUORUM_ENTRIES: u64 = 10_000;
-/// Most stored entries kept decoded until they commit.
-const PENDING_MAX: usize = 20_000;
 
 /// What the consistency check said (behaviour.md 7.4 step 11).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -429,16 +427,6 @@ impl Node {
             why: why.to_string(),
         });
         Unloadable
-    }
-
-    /// Keeps a stored entry decoded until it commits (server: `cachePendingEntry`).
-    pub(super) fn cache_pending_entry(&mut self, ae: AppendEntry) {
-        let index = ae.index();
-        if self.pending.len() < PENDING_MAX {
-            self.pending.insert(index, ae);
-        } else {
-            self.pending.remove(&index);
-        }
     }
 
     /// The first entry of a leader arrived: the node is not new any more (behaviour.md 7.5).

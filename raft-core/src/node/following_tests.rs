@@ -391,7 +391,7 @@ fn cut_entries_leave_the_cache() {
 
     rig.live(entry(N0, 2, 0, (1, 2), b""));
 
-    let cached: Vec<u64> = rig.node.pending.keys().map(|index| index.0).collect();
+    let cached: Vec<u64> = rig.node.pending.indexes().map(|index| index.0).collect();
     assert_eq!(cached, [1, 2]);
 }
 

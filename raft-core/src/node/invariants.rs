@@ -55,9 +55,8 @@ pub(super) fn check(node: &Node) -> Result<(), &'static str> {
             node.term != Term::ZERO || node.vote.is_none()
         }),
         ("pending entries are not committed", {
-            node.pending
-                .first_key_value()
-                .is_none_or(|(index, _)| *index > node.commit)
+            let mut pending = node.pending.indexes();
+            pending.next().is_none_or(|index| index > node.commit)
         }),
         ("only a leader awaits what is not committed", {
             node.role == Role::Leader || node.awaited.ends_at(node.commit.max(node.held_commit))

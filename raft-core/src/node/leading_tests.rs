@@ -359,7 +359,7 @@ fn issue_7955_entries_of_older_terms_commit_only_below_one_of_the_current_term()
     rig.elect(4);
     assert_eq!(rig.view(), leading(4, (4, 3), 0));
     assert_eq!(
-        rig.node.pending.len(),
+        rig.node.pending.indexes().count(),
         1,
         "what others sent is read from the log again"
     );

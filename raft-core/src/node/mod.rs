@@ -33,6 +33,7 @@ mod leading;
 mod mapped;
 mod membership;
 mod output;
+mod pending;
 mod persist;
 mod reconfigure;
 mod recovery;
@@ -108,7 +109,7 @@ use crate::rng::Rng;
 use crate::storage::{Log, LogKind, WriteSeq};
 use crate::time::Instant;
 use crate::types::{GroupName, Index, PeerId, Term};
-use crate::wire::{AppendEntry, GroupSubjects, Subject};
+use crate::wire::{GroupSubjects, Subject};
 use acks::Acks;
 use apply::ApplyQueue;
 use awaited::Awaited;
@@ -117,6 +118,7 @@ use catchup::{Catchup, CatchupRun, RunId};
 use input::{InboundEntry, InboundResponse, InboundVote, InboundVoteRequest};
 use membership::{MembershipChange, Peer};
 use output::{Outbox, Subscriptions};
+use pending::Pending;
 use persist::Durability;
 use snapshot::Snapshots;
 use timers::{Timer, TimerTable};
@@ -200,9 +202,8 @@ pub struct Node {
     /// Entries are ignored because applying lags (behaviour.md 7.4 step 10).
     quorum_paused: bool,
     overrun_count: u64,
-    /// Stored entries that are not committed yet, by index (server: `pae`). A cache: what is not
-    /// here is loaded from the log.
-    pending: BTreeMap<Index, AppendEntry>,
+    /// Stored entries that are not committed yet.
+    pending: Pending,
     /// The first fatal error. Once set, the node is closed.
     fatal: Option<FatalError>,
     durability: Durability,

@@ -244,7 +244,7 @@ impl Node {
         );
         self.last_term = term;
         self.last_index = last;
-        self.pending.split_off(&last.next());
+        self.pending.cut(last);
         self.forget_snapshot_above(last);
         if self
             .membership_change

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::input::Origin;
 use super::output::{Outbox, SubscriptionKind, Subscriptions};
+use super::pending::Pending;
 use super::persist::Durability;
 use super::snapshot::Snapshots;
 use super::{
@@ -133,7 +134,7 @@ impl Node {
             paused: false,
             quorum_paused: false,
             overrun_count: 0,
-            pending: BTreeMap::new(),
+            pending: Pending::default(),
             fatal: None,
             durability: Durability::recovered(setup.last_seq, term_vote, log_last),
             peers: BTreeMap::new(),

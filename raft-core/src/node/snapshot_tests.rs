@@ -621,7 +621,7 @@ fn reset_leaves_nothing_but_the_node_itself() {
     let node = &rig.node;
     assert_eq!((node.term, node.vote, node.leader), (Term(0), None, None));
     assert_eq!((node.cluster_size, node.quorum), (1, 1));
-    assert!(node.observer && node.pending.is_empty() && node.apply_len() == 0);
+    assert!(node.observer && node.pending.indexes().next().is_none() && node.apply_len() == 0);
     assert_eq!(rig.outputs(), EMPTY);
 }
 

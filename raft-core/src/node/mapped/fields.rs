@@ -141,7 +141,7 @@ impl Node {
             "observed": by_id(&self.observed, |at| moment(Some(*at))),
             "membChange": change,
             "catchup": self.catchup.as_ref().map(dump_catchup),
-            "pae": self.pending.keys().map(|index| index.0).collect::<Vec<_>>(),
+            "pae": self.pending.indexes().map(|index| index.0).collect::<Vec<_>>(),
             "acks": acks.collect::<Map<_, _>>(),
             "progress": by_id(&self.progress, |run| json!(run.0)),
             "prop": self.proposals.len(),
@@ -284,8 +284,8 @@ impl Node {
         let mut before = std::mem::take(&mut self.pending);
         let junk = AppendEntry::encode(AppendEntryHead::default(), [].into_iter()).ok()?;
         for index in keys?.into_iter().map(Index) {
-            let kept = before.remove(&index).unwrap_or_else(|| junk.clone());
-            self.pending.insert(index, kept);
+            let kept = before.remove(index).unwrap_or_else(|| junk.clone());
+            self.pending.put(index, kept);
         }
         Some(())
     }
