@@ -446,7 +446,7 @@ target_bench() {
     need_dotnet
     native ship ''
     say "bench: Rust"
-    run_cargo bench -p raft-core -p nrg --all-features --target-dir target
+    run_cargo bench -p raft-core -p nrg --target-dir target
     say "bench: C#"
     dotnet_build "$bench_project"
     dotnet run --project "$bench_project" -c Release --no-build -- "$@"
