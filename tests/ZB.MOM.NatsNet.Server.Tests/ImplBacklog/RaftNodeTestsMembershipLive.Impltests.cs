@@ -138,6 +138,10 @@ public class RaftNodeTestsMembershipLive
         Member<Adder>[] followers = [.. group.NonLeaders()];
         leader.Node.ProposeRemovePeer(followers[0].Id);
         group.Until(() => leader.Node.Peers().Count == 2, "two members", TwoSeconds);
+
+        // Not only in force: until it is committed a memory log is all there is of it.
+        group.Until(
+            () => !leader.Node.MembershipChangeInProgress(), "the change's commit", TwoSeconds);
         group.Stop(leader);
         group.Stop(followers[1]);
 
