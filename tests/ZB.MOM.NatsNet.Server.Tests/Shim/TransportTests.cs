@@ -225,16 +225,17 @@ public class TransportTests
     public void Open_WithoutATransport_IsEnoughForAGroupOfOne()
     {
         using var folder = new TestFolder();
-        using var runtime = new RaftRuntime(new() { Timing = RaftTiming.Fast });
+        using var runtime = new RaftRuntime(
+            new() { Timing = TestTiming.Reference, ManualClock = true });
         runtime.SetRoutingReady(true);
         var config = new RaftConfig { PeerId = Ids.Self, Name = "TEST", StoreRoot = folder.Path };
         RaftRuntime.Bootstrap(config, [Ids.Self], allPeersKnown: true);
         using Raft node = runtime.Open(config, transport: null);
 
-        node.CampaignImmediately();
+        NativeMethods.TestClockAdvance(runtime.Handle, TimeSpan.FromSeconds(10))
+            .ShouldBe(RaftStatus.Ok);
 
-        SpinWait.SpinUntil(() => node.State() == RaftState.Leader, TimeSpan.FromSeconds(10))
-            .ShouldBeTrue();
+        node.State().ShouldBe(RaftState.Leader);
     }
 
     private static ReadOnlyMemory<byte> AnyPayload() => Arg.Any<ReadOnlyMemory<byte>>();
