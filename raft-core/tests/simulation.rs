@@ -102,6 +102,18 @@ fn each_fault_alone_comes_about_and_breaks_nothing() {
     }
 }
 
+/// Whatever else happens to the disks.
+#[test]
+fn disk_that_rots_is_refused_or_holds_what_it_held() {
+    let mut struck = 0;
+    for seed in 0..60 {
+        let report = play(seed, Mix::STORAGE, None);
+        assert_eq!(report.failure, None, "{}", report.plan);
+        struck += report.tally.faults.get(&Fault::Rot).copied().unwrap_or(0);
+    }
+    assert!(struck > 50, "{struck} bits turned round");
+}
+
 /// With everything else going wrong before the majority is lost.
 #[test]
 fn rescued_group_keeps_what_was_committed_and_lives_on() {

@@ -345,6 +345,20 @@ impl Cluster {
         debug_assert!(made.is_ok(), "a new disk takes a folder: {made:?}");
     }
 
+    /// Turns a bit on a copy of a server's disk round, and looks what a start makes of it: refused,
+    /// or what the server had. None if there is nothing to rot.
+    ///
+    /// # Errors
+    /// [`Violation`] if it is neither.
+    pub(super) fn try_rot(&mut self, at: usize) -> Result<Option<bool>, Violation> {
+        let draw = self.rng.next_u64();
+        let Some(server) = self.servers.get(at).filter(|server| server.has_group) else {
+            return Ok(None);
+        };
+        let noticed = server.notices_rot(&self.common, &self.properties.ledger, draw);
+        noticed.map_err(|what| self.violation(at, ("rot is noticed", what)))
+    }
+
     fn boot(&mut self, at: usize) -> Result<(), Broken> {
         let start = (self.rng.next_u64(), self.now);
         let Some(server) = self.servers.get_mut(at) else {

@@ -124,13 +124,13 @@ struct DirState {
 }
 
 /// A file's bytes now, and how to undo each change since its last sync.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct FileState {
     now: Vec<u8>,
     unsynced: Vec<Undo>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Undo {
     len: usize,
     at: usize,
@@ -169,6 +169,20 @@ impl SimDisk {
         let mut world = self.lock();
         let at = *world.counts.of(op) + nth;
         world.faults.push(Fault { op, at, kind });
+    }
+
+    /// Another disk with the same content, durable and not, that goes its own way from here on.
+    /// Nothing of it is open.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        let world = self.lock();
+        let mut fork = World {
+            files: world.files.clone(),
+            dirs: world.dirs.clone(),
+            ..World::default()
+        };
+        fork.restart();
+        Self(Arc::new(Mutex::new(fork)))
     }
 
     /// How often each kind of call was made since the disk was made.
@@ -775,6 +789,29 @@ mod tests {
 
         assert_eq!(refused.kind(), ErrorKind::StorageFull);
         assert_eq!(disk.read(path()).unwrap(), [3, 5]);
+    }
+
+    #[test]
+    fn a_fork_has_what_its_disk_had_and_goes_its_own_way() {
+        let disk = SimDisk::new();
+        let file = disk.open(Path::new("/a"), OpenMode::Create).unwrap();
+        file.write_at(0, b"one").unwrap();
+        file.sync_all().unwrap();
+        disk.sync_dir(Path::new("/")).unwrap();
+        file.write_at(0, b"two").unwrap();
+
+        let fork = disk.fork();
+        disk.crash(Keep::Everything);
+        fork.flip(Path::new("/a"), 0, 1).unwrap();
+        fork.crash(Keep::Nothing);
+
+        let content = |disk: &SimDisk| disk.snapshot().remove(Path::new("/a")).unwrap();
+        assert_eq!(content(&disk), b"two");
+        assert_eq!(
+            content(&fork),
+            b"one",
+            "what was not synced there is not synced here"
+        );
     }
 
     #[test]

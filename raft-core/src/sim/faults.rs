@@ -72,10 +72,12 @@ pub enum Fault {
     RemovePeer,
     /// A majority is gone for good, and the rest is rescued. A mode of its own: no part of `all`.
     Rescue,
+    /// A bit on the disk of a server without power turns round. No part of `all`, but of `storage`.
+    Rot,
 }
 
 /// All kinds.
-pub const FAULTS: [Fault; 29] = [
+pub const FAULTS: [Fault; 30] = [
     Fault::Loss,
     Fault::Duplication,
     Fault::Reordering,
@@ -105,6 +107,7 @@ pub const FAULTS: [Fault; 29] = [
     Fault::AddPeer,
     Fault::RemovePeer,
     Fault::Rescue,
+    Fault::Rot,
 ];
 
 impl Fault {
@@ -141,6 +144,7 @@ impl Fault {
             Self::AddPeer => "add-peer",
             Self::RemovePeer => "remove-peer",
             Self::Rescue => "rescue",
+            Self::Rot => "rot",
         }
     }
 
@@ -160,8 +164,22 @@ pub struct Mix(u32);
 pub struct NoSuchFault(String);
 
 impl Mix {
-    /// Every kind but [`Fault::Rescue`].
+    /// Every kind but [`Fault::Rescue`] and [`Fault::Rot`].
     pub const ALL: Self = Self((1 << Fault::Rescue as u32) - 1);
+    /// What happens to disks, and what makes servers write and read them.
+    pub const STORAGE: Self = Self::NONE
+        .with(Fault::Crash)
+        .with(Fault::Blackout)
+        .with(Fault::CrashLoop)
+        .with(Fault::LeaderCut)
+        .with(Fault::SlowDisk)
+        .with(Fault::DiskError)
+        .with(Fault::Wipe)
+        .with(Fault::Transfer)
+        .with(Fault::Snapshot)
+        .with(Fault::Checkpoint)
+        .with(Fault::SentSnapshot)
+        .with(Fault::Rot);
     /// None.
     pub const NONE: Self = Self(0);
 
@@ -203,6 +221,7 @@ impl fmt::Display for Mix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::ALL => f.write_str("all"),
+            Self::STORAGE => f.write_str("storage"),
             Self::NONE => f.write_str("none"),
             some => {
                 let names: Vec<_> = some.faults().map(Fault::name).collect();
@@ -221,12 +240,13 @@ impl fmt::Debug for Mix {
 impl FromStr for Mix {
     type Err = NoSuchFault;
 
-    /// Names with commas between; `all` and `none`.
+    /// Names with commas between; `all`, `storage` and `none`.
     fn from_str(text: &str) -> Result<Self, NoSuchFault> {
         text.split(',')
             .map(str::trim)
             .try_fold(Self::NONE, |mix, name| match name {
                 "all" => Ok(Self(mix.0 | Self::ALL.0)),
+                "storage" => Ok(Self(mix.0 | Self::STORAGE.0)),
                 "none" | "" => Ok(mix),
                 name => FAULTS
                     .into_iter()

@@ -214,6 +214,12 @@ impl Trouble {
             }
             Fault::DiskError => return Ok(self.fail_disk(world, at, short)),
             Fault::Wipe => return Ok(self.wipe(world, at, short)),
+            Fault::Rot => {
+                world.crash(at);
+                let struck = world.try_rot(at)?.is_some();
+                self.after(world, short, Later::Restart(at));
+                return Ok(struck);
+            }
             Fault::Transfer | Fault::Campaign | Fault::Observer | Fault::HeldApply => {
                 return Ok(self.disturb(world, at, fault, short));
             }

@@ -118,6 +118,14 @@ impl Common {
     pub(super) fn dir(&self) -> PathBuf {
         Path::new(ROOT).join(self.group.as_str())
     }
+
+    fn store(&self) -> StoreConfig {
+        StoreConfig {
+            dir: self.dir(),
+            group: self.group.clone(),
+            kind: LogKind::File,
+        }
+    }
 }
 
 impl Server {
@@ -202,6 +210,52 @@ impl Server {
         self.paused_until = None;
     }
 
+    /// Whether a copy of the disk, with one bit of the log or of a snapshot turned round, is refused.
+    /// None when there is no such file. Term, vote and peers are kept in the server's own files,
+    /// which have no checksum.
+    ///
+    /// # Errors
+    /// What is taken for the log and was not, and what a start that was refused has changed.
+    pub(super) fn notices_rot(
+        &self,
+        common: &Common,
+        ledger: &Ledger,
+        draw: u64,
+    ) -> Result<Option<bool>, String> {
+        let disk = self.disk.fork();
+        let checked = |path: &Path| {
+            let in_folder = |name| path.parent().is_some_and(|dir| dir.ends_with(name));
+            in_folder("log") || in_folder("snapshots")
+        };
+        let files = disk.snapshot().into_iter();
+        let files: Vec<_> = files
+            .filter(|(path, content)| checked(path) && !content.is_empty())
+            .collect();
+        let at = usize::try_from(draw % files.len().max(1) as u64).unwrap_or(0);
+        let Some((path, content)) = files.get(at) else {
+            return Ok(None);
+        };
+        let (offset, mask) = ((draw >> 8) % content.len() as u64, 1 << (draw & 7));
+        let flipped = disk.flip(path, offset, mask);
+        flipped.map_err(|error| error.to_string())?;
+        let rotten = disk.snapshot();
+        let config = common.store();
+        let found = open_group(Arc::new(disk.clone()), &config)
+            .map_err(|error| error.to_string())
+            .and_then(|opened| Trail::read(&*opened.log, ledger));
+        let place = || format!("{}, byte {offset}, mask {mask:#x}", path.display());
+        match found {
+            Err(_) if disk.snapshot() == rotten => Ok(Some(true)),
+            Err(why) => Err(format!("{}: {why}, and files were changed", place())),
+            Ok(found) if self.shadow.explains_rotten(&found, ledger) => Ok(Some(false)),
+            Ok(found) => {
+                let (had, has) = (self.shadow.durable.last(), found.last());
+                let what = format!("had synced up to {had}, found another log up to {has}");
+                Err(format!("{}: {what}", place()))
+            }
+        }
+    }
+
     /// Opens the group and starts its node. What the disk holds has to be what was synced, and of
     /// the rest a prefix.
     ///
@@ -213,12 +267,7 @@ impl Server {
         ledger: &Ledger,
         (seed, now): (u64, Instant),
     ) -> Result<(), String> {
-        let config = StoreConfig {
-            dir: common.dir(),
-            group: common.group.clone(),
-            kind: LogKind::File,
-        };
-        let opened = open_group(Arc::new(self.disk.clone()), &config);
+        let opened = open_group(Arc::new(self.disk.clone()), &common.store());
         let opened = opened.map_err(|error| error.to_string())?;
         let OpenedGroup {
             log,

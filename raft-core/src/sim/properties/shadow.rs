@@ -281,6 +281,8 @@ pub(in crate::sim) struct Shadow {
     pub(in crate::sim) log: Trail,
     /// The log as it would be after a power failure that leaves nothing unsynced.
     pub(in crate::sim) durable: Trail,
+    /// Where it ended before the last sync.
+    pub(in crate::sim) durable_before: Index,
     /// The last index a snapshot on the disk stands for, for good.
     pub(in crate::sim) snapshot: Index,
     /// Term and vote that are on the disk for good.
@@ -343,8 +345,10 @@ impl Shadow {
 
     /// Everything up to `upto` is on the disk for good.
     pub(in crate::sim) fn synced(&mut self, upto: WriteSeq, ledger: &Ledger) {
+        let before = self.durable.last();
         while let Some((_, call)) = self.unsynced.pop_front_if(|(seq, _)| *seq <= upto) {
             self.durable.apply(&call, ledger);
+            self.durable_before = before;
         }
     }
 
@@ -365,6 +369,14 @@ impl Shadow {
         // A snapshot of more than the log held came through ahead of the log's own change.
         let covers = found.base() > self.durable.last() && found.last() == found.base();
         covers && ledger.mark(found.base()) == Some(found.tail())
+    }
+
+    /// As [`Shadow::explains`], of a disk that has rotted. What the last sync made durable may be
+    /// missing: no later write says that it was, so it looks like one that never came through.
+    pub(in crate::sim) fn explains_rotten(&self, found: &Trail, ledger: &Ledger) -> bool {
+        let is_cut = found.last() >= self.durable_before.min(self.durable.last())
+            && self.durable.at(found.last()) == Some(found.tail());
+        is_cut || self.explains(found, ledger)
     }
 }
 
