@@ -633,6 +633,67 @@ fn a_zeroed_sector_before_later_syncs_is_damaged() {
     }
 }
 
+/// A write that lands elsewhere leaves a hole and a wrong place. What comes of it is no log that
+/// never was; and where a later sync vouches for the hole it is refused.
+#[test]
+fn a_misdirected_write_is_noticed() {
+    let script = [
+        Step::Fill(3, 300),
+        Step::Sync,
+        Step::Fill(2, 900),
+        Step::Sync,
+        Step::Append(40),
+        Step::Sync,
+        Step::Append(50),
+        Step::Sync,
+    ];
+    let whole = SimDisk::new();
+    assert!(run(&whole, &script).error.is_none());
+    let writes = whole.counts().writes;
+    let mut noticed = 0;
+    for nth in 1..=writes {
+        for sectors in [1, 2, 3, 5, 8, 40] {
+            let disk = SimDisk::new();
+            disk.misdirect_nth(nth, sectors);
+            let run = run(&disk, &script);
+            if run.error.is_some() {
+                noticed += 1;
+                continue;
+            }
+            disk.crash(Keep::Nothing);
+            let case = format!("write {nth} of {writes}, {sectors} sectors off");
+            match open(&disk) {
+                Err(_) => noticed += 1,
+                Ok(group) => {
+                    let held = Held::of(&*group.log);
+                    let last = run.log.values.len() - 1;
+                    let vouched_for = &run.log.values[last - 1..];
+                    assert!(vouched_for.contains(&held), "{case}: {:?}", held.state);
+                }
+            }
+        }
+    }
+    assert!(noticed > 10, "{noticed}");
+}
+
+/// A sector that cannot be read is an error, of the start or of the load, and never a shorter log.
+#[test]
+fn a_bad_sector_is_an_error() {
+    let (_, run, end) = synced();
+    let held = run.log.values.last().unwrap();
+    for sector in 0..=end / 512 {
+        let (disk, ..) = synced();
+        disk.break_sector(&log_path(), sector as u64 * 512).unwrap();
+        let before = disk.snapshot();
+
+        if let Ok(group) = open(&disk) {
+            assert_eq!(group.log.state(), held.state, "sector {sector}");
+        } else {
+            assert_eq!(disk.snapshot(), before, "sector {sector}");
+        }
+    }
+}
+
 #[test]
 fn the_log_of_another_group_is_refused() {
     let (disk, ..) = synced();

@@ -95,6 +95,12 @@ struct World {
     faults: Vec<Fault>,
     /// After so many changes the machine is gone: every call fails until a restart.
     changes_left: Option<u64>,
+    /// The bytes all files together may take.
+    capacity: Option<u64>,
+    /// The write of this number lands so many sectors further.
+    misdirected: Option<(u64, usize)>,
+    /// Sectors that cannot be read.
+    bad: BTreeSet<(FileId, usize)>,
     /// Raised by each restart: what was opened before is no longer open.
     boot: u64,
     /// Folders that are kept for one user.
@@ -183,6 +189,31 @@ impl SimDisk {
         };
         fork.restart();
         Self(Arc::new(Mutex::new(fork)))
+    }
+
+    /// From now on all files together may take so many bytes: a write or a length that takes more is
+    /// refused with `StorageFull`, and nothing of it is done.
+    pub fn limit(&self, bytes: Option<u64>) {
+        self.lock().capacity = bytes;
+    }
+
+    /// Makes the `nth` write from now on land `sectors` further than it says; 1 is the next one. It
+    /// is reported like any other.
+    pub fn misdirect_nth(&self, nth: u64, sectors: usize) {
+        let mut world = self.lock();
+        world.misdirected = Some((world.counts.writes + nth, sectors));
+    }
+
+    /// Makes the sector of a file that holds `offset` unreadable until it is written again.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such file.
+    pub fn break_sector(&self, path: &Path, offset: u64) -> io::Result<()> {
+        let mut world = self.lock();
+        let id = world.file(path)?;
+        let sector = place(offset)? / SECTOR;
+        world.bad.insert((id, sector));
+        Ok(())
     }
 
     /// How often each kind of call was made since the disk was made.
@@ -297,6 +328,36 @@ impl World {
         self.files
             .get_mut(id)
             .ok_or_else(|| ErrorKind::NotFound.into())
+    }
+
+    /// Refuses a file that would become larger than there is room for.
+    fn reserve(&self, id: FileId, len: usize) -> io::Result<()> {
+        let Some(capacity) = self.capacity else {
+            return Ok(());
+        };
+        let now = self.files.get(id).map_or(0, |file| file.now.len());
+        let named = self.dirs.iter().flat_map(|dir| dir.now.values());
+        let used = named.map(|entry| match entry {
+            Entry::File(id) => self.files.get(*id).map_or(0, |file| file.now.len() as u64),
+            Entry::Dir(_) => 0,
+        });
+        if len > now && used.sum::<u64>() + (len - now) as u64 > capacity {
+            return Err(ErrorKind::StorageFull.into());
+        }
+        Ok(())
+    }
+
+    /// Where a write to `at` lands.
+    fn target(&self, at: usize) -> usize {
+        match self.misdirected {
+            Some((number, sectors)) if number == self.counts.writes => at + sectors * SECTOR,
+            _ => at,
+        }
+    }
+
+    /// The sectors that `len` bytes at `at` touch.
+    fn sectors(at: usize, len: usize) -> std::ops::RangeInclusive<usize> {
+        at / SECTOR..=(at + len.max(1) - 1) / SECTOR
     }
 
     fn create_file(&mut self, path: &Path) -> io::Result<FileId> {
@@ -488,6 +549,9 @@ impl Disk for SimDisk {
         let mut world = self.lock();
         world.enter(Op::Read)?;
         let id = world.file(path)?;
+        if world.bad.iter().any(|(file, _)| *file == id) {
+            return Err(io::Error::other("a sector cannot be read"));
+        }
         Ok(world.content(id)?.now.clone())
     }
 
@@ -591,7 +655,8 @@ struct SimFile {
 }
 
 impl SimFile {
-    fn with<T>(&self, op: Op, act: impl FnOnce(&mut FileState) -> io::Result<T>) -> io::Result<T> {
+    /// The world, if a call of this kind gets through to it.
+    fn enter(&self, op: Op) -> io::Result<MutexGuard<'_, World>> {
         let mut world = self.disk.lock();
         if world.boot != self.boot {
             return Err(io::Error::other("the file was opened before the crash"));
@@ -600,34 +665,48 @@ impl SimFile {
             return Err(ErrorKind::PermissionDenied.into());
         }
         world.enter(op)?;
-        act(world.content(self.id)?)
+        Ok(world)
+    }
+
+    fn with<T>(&self, op: Op, act: impl FnOnce(&mut FileState) -> io::Result<T>) -> io::Result<T> {
+        act(self.enter(op)?.content(self.id)?)
     }
 }
 
 impl DiskFile for SimFile {
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
-        self.with(Op::Read, |file| {
-            let from = file.now.get(place(offset)?..).unwrap_or_default();
-            let have = from.len().min(into.len());
-            for (to, from) in into.iter_mut().zip(from) {
-                *to = *from;
-            }
-            Ok(have)
-        })
+        let mut world = self.enter(Op::Read)?;
+        let at = place(offset)?;
+        let mut sectors = World::sectors(at, into.len());
+        if sectors.any(|sector| world.bad.contains(&(self.id, sector))) {
+            return Err(io::Error::other("a sector cannot be read"));
+        }
+        let file = world.content(self.id)?;
+        let from = file.now.get(at..).unwrap_or_default();
+        let have = from.len().min(into.len());
+        for (to, from) in into.iter_mut().zip(from) {
+            *to = *from;
+        }
+        Ok(have)
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.with(Op::Write, |file| {
-            file.write(place(offset)?, bytes);
-            Ok(())
-        })
+        let mut world = self.enter(Op::Write)?;
+        let at = world.target(place(offset)?);
+        world.reserve(self.id, at + bytes.len())?;
+        for sector in World::sectors(at, bytes.len()) {
+            world.bad.remove(&(self.id, sector));
+        }
+        world.content(self.id)?.write(at, bytes);
+        Ok(())
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.with(Op::Write, |file| {
-            file.set_len(place(len)?);
-            Ok(())
-        })
+        let mut world = self.enter(Op::Write)?;
+        let len = place(len)?;
+        world.reserve(self.id, len)?;
+        world.content(self.id)?.set_len(len);
+        Ok(())
     }
 
     fn len(&self) -> io::Result<u64> {
@@ -812,6 +891,59 @@ mod tests {
             b"one",
             "what was not synced there is not synced here"
         );
+    }
+
+    #[test]
+    fn a_full_disk_refuses_what_grows_and_changes_nothing() {
+        let disk = SimDisk::new();
+        let file = disk.open(Path::new("/a"), OpenMode::Create).unwrap();
+        file.write_at(0, &[1; 600]).unwrap();
+        disk.limit(Some(1_000));
+        let before = disk.snapshot();
+
+        let refused = [file.write_at(590, &[2; 500]), file.set_len(1_001)];
+
+        let kinds = refused.map(|result| result.unwrap_err().kind());
+        assert_eq!(kinds, [ErrorKind::StorageFull; 2]);
+        assert_eq!(disk.snapshot(), before);
+        file.write_at(100, &[2; 500]).unwrap();
+        file.set_len(1_000).unwrap();
+        disk.limit(None);
+        file.set_len(5_000).unwrap();
+    }
+
+    #[test]
+    fn a_misdirected_write_lands_elsewhere_and_nobody_is_told() {
+        let disk = SimDisk::new();
+        let file = disk.open(Path::new("/a"), OpenMode::Create).unwrap();
+        disk.misdirect_nth(2, 3);
+
+        for _ in 0..3 {
+            file.write_at(0, b"here").unwrap();
+        }
+
+        let content = disk.snapshot().remove(Path::new("/a")).unwrap();
+        assert_eq!(
+            (&content[..4], &content[3 * SECTOR..]),
+            (&b"here"[..], &b"here"[..])
+        );
+    }
+
+    #[test]
+    fn a_bad_sector_cannot_be_read_until_it_is_written() {
+        let disk = SimDisk::new();
+        let path = Path::new("/a");
+        let file = disk.open(path, OpenMode::Create).unwrap();
+        file.write_at(0, &[1; 3 * SECTOR]).unwrap();
+        disk.break_sector(path, SECTOR as u64 + 7).unwrap();
+        let mut byte = [0];
+
+        let read = |at: usize, into: &mut [u8]| file.read_at(at as u64, into).is_ok();
+        assert!(read(SECTOR - 1, &mut byte) && read(2 * SECTOR, &mut byte));
+        assert!(!read(SECTOR, &mut byte) && !read(0, &mut [0; 2 * SECTOR]));
+        assert!(disk.read(path).is_err());
+        file.write_at(SECTOR as u64, b"x").unwrap();
+        assert!(read(SECTOR, &mut byte) && disk.read(path).is_ok());
     }
 
     #[test]
