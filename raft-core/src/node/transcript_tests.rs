@@ -317,7 +317,7 @@ impl Stage {
                 }
                 self.settle();
             }
-            // `lead 3 2`: leads term 3, its first entries are durable here.
+            // `lead 3`: leads term 3, its first entry is durable here.
             "lead" => {
                 self.rig.elect(words.number());
                 self.settle();
@@ -401,7 +401,7 @@ impl Stage {
                     empty: how == Some("empty"),
                 });
             }
-            // `ack A 1/3`, `no A term 4 last 2`, `wants A 1/3`: asks for what follows.
+            // `ack A 1/3`; `no A 4/2`, which refuses; `wants A 1/3`, which asks for what follows.
             "ack" => {
                 let (peer, (term, index)) = (words.peer(), words.position());
                 self.rig.acknowledge(term, index, peer);
